@@ -1,0 +1,1 @@
+"""What is true: events, aggregates, commands and policies.  Knows nothing but the standard library and `eventsourcing.domain`."""

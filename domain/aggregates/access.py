@@ -1,0 +1,51 @@
+"""Refusals worth remembering: facts of no aggregate's life, stored at the end of one stream a person."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from domain.kernel.aggregate import UNRECORDED, Root, derived_id
+
+
+class AccessLog(Root):
+    """Failed logins and refused requests of one account; those of unknown accounts share a stream."""
+
+    TOPIC = "access"
+
+    class Event(Root.Event):
+        """Base of the events below."""
+
+    class LoginFailed(Event):
+        """Somebody did not get in.  `identifier_id`: a keyed hash of what they typed."""
+
+        TOPIC = "access.login_failed"
+        account_id: UUID | None
+        identifier_id: UUID
+
+    class Refused(Event):
+        """Somebody logged in asked for what they may not do."""
+
+        TOPIC = "access.refused"
+        method: str
+        path: str
+        code: str
+
+    @staticmethod
+    def id_for(user_id: UUID | None) -> UUID:
+        """The stream of an account, or of all unknown ones."""
+        return derived_id("access", user_id or "unknown")
+
+
+def login_failed(account_id: UUID | None, identifier_id: UUID) -> AccessLog.LoginFailed:
+    """The fact of a failed login."""
+    return AccessLog.LoginFailed(  # type: ignore[call-arg]  # the metaclass makes it a dataclass
+        originator_id=AccessLog.id_for(account_id), originator_version=0, timestamp=UNRECORDED,
+        account_id=account_id, identifier_id=identifier_id,
+    )  # fmt: skip
+
+
+def refused(user_id: UUID, method: str, path: str, code: str) -> AccessLog.Refused:
+    """The fact of a refused request."""
+    return AccessLog.Refused(  # type: ignore[call-arg]  # likewise
+        originator_id=AccessLog.id_for(user_id), originator_version=0, timestamp=UNRECORDED, method=method, path=path, code=code
+    )

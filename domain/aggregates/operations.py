@@ -1,0 +1,31 @@
+"""What administrators do to the installation: each act is an event, like any other."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from domain.kernel.aggregate import UNRECORDED, Root, derived_id
+
+
+class Operations(Root):
+    """The acts on one thing of the installation, such as a read model."""
+
+    TOPIC = "operation"
+
+    class Event(Root.Event):
+        """Base of the event below."""
+
+    class Requested(Event):
+        """A superuser asked for it: rebuild, rollback, pause, resume, cancel, retry or skip."""
+
+        TOPIC = "operation.requested"
+        act: str
+        target: str  # `projection tasks`, `rebuild <id>`, `dead letter <id>`
+
+
+def requested(act: str, kind: str, name: str | UUID) -> Operations.Requested:
+    """The fact of an act."""
+    target = f"{kind} {name}"
+    return Operations.Requested(  # type: ignore[call-arg]  # the metaclass makes it a dataclass
+        originator_id=derived_id("operation", target), originator_version=0, timestamp=UNRECORDED, act=act, target=target
+    )

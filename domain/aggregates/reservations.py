@@ -1,0 +1,73 @@
+"""Reservations: who holds a value that may exist once.
+
+The stream's id is made from the value, so that two claims meet in one stream and the append decides.  For personal values
+(email, username) the id is a keyed hash and no event holds the value itself.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from eventsourcing.domain import event
+
+from domain.kernel.aggregate import FirstEvent, Root
+from domain.kernel.errors import InvariantViolated
+
+
+class AlreadyTaken(InvariantViolated):
+    """This {scope} is taken; choose another."""
+
+    code = "already-taken"
+
+
+class Reservation(Root):
+    """A value of one scope, held by one owner at a time."""
+
+    TOPIC = "reservation"
+
+    class Event(Root.Event):
+        """Base of the events below."""
+
+    class Made(Event, FirstEvent):
+        """The value was taken for the first time."""
+
+        TOPIC = "reservation.made"
+        scope: str
+        owner_id: UUID
+
+    class Released(Event):
+        """Anybody may take it again."""
+
+        TOPIC = "reservation.released"
+
+    class Taken(Event):
+        """Taken again after a release."""
+
+        TOPIC = "reservation.taken"
+        owner_id: UUID
+
+    @event(Made)
+    def __init__(self, id: UUID, scope: str, owner_id: UUID) -> None:
+        self.scope = scope
+        self.owner_id: UUID | None = owner_id
+
+    def take(self, owner_id: UUID) -> None:
+        """Errors: AlreadyTaken (by somebody else)."""
+        if self.owner_id == owner_id:
+            return
+        if self.owner_id is not None:
+            raise AlreadyTaken(scope=self.scope)
+        self._taken(owner_id=owner_id)
+
+    def release(self) -> None:
+        """Let go; letting go twice is once."""
+        if self.owner_id is not None:
+            self._released()
+
+    @event(Taken)
+    def _taken(self, owner_id: UUID) -> None:
+        self.owner_id = owner_id
+
+    @event(Released)
+    def _released(self) -> None:
+        self.owner_id = None

@@ -1,0 +1,137 @@
+"""Users: people with an account.  Their personal fields are sealed in the log with a key of their own."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from eventsourcing.domain import event
+
+from domain.kernel.aggregate import FirstEvent, Hidden, Personal, Root
+
+OwnText = Annotated[str | None, Personal()]
+
+
+class User(Root):
+    """An account.  Platform rights (`superuser`) live here; roles live in organizations."""
+
+    TOPIC = "user"
+
+    class Event(Root.Event):
+        """Base of the events below."""
+
+    class Registered(Event, FirstEvent):
+        """An account was opened."""
+
+        TOPIC = "user.registered"
+        email: Annotated[str, Personal()]
+        username: OwnText
+        full_name: OwnText
+        password_hash: Annotated[str, Personal(), Hidden()]
+        timezone: str  # IANA name
+        superuser: bool
+        organization_id: UUID  # the one that becomes active at login
+
+    class ProfileRevised(Event):
+        """The person changed their own profile: only what differs; None for what was not touched, see `touched`."""
+
+        TOPIC = "user.profile_revised"
+        touched: tuple[str, ...]
+        full_name: OwnText = None
+        username: OwnText = None
+        timezone: str | None = None
+        locale: str | None = None
+        notification_preferences: dict[str, Any] | None = None
+
+    class OrganizationJoined(Event):
+        """Somebody let them into an organization."""
+
+        TOPIC = "user.organization_joined"
+        organization_id: UUID
+
+    class OrganizationLeft(Event):
+        """They are a member no longer."""
+
+        TOPIC = "user.organization_left"
+        organization_id: UUID
+
+    @event(Registered)
+    def __init__(
+        self,
+        id: UUID,
+        email: str,
+        username: str | None,
+        full_name: str | None,
+        password_hash: str,
+        timezone: str,
+        superuser: bool,
+        organization_id: UUID,
+    ) -> None:
+        self.email = email
+        self.email_verified = False
+        self.username = username
+        self.full_name = full_name
+        self.password_hash = password_hash
+        self.timezone = timezone
+        self.locale = "en"
+        self.notification_preferences: dict[str, Any] = {}
+        self.superuser = superuser
+        self.active = True
+        self.home_organization_id = organization_id
+        self.organization_ids: tuple[UUID, ...] = (organization_id,)
+
+    @property
+    def subject_id(self) -> UUID | None:
+        return self.id
+
+    @property
+    def display_name(self) -> str:
+        """How audit and history name this person."""
+        return self.full_name or self.username or self.email
+
+    def public_state(self) -> dict[str, Any]:
+        return {
+            "id": self.id, "email": self.email, "email_verified": self.email_verified, "username": self.username,
+            "full_name": self.full_name, "timezone": self.timezone, "locale": self.locale,
+            "notification_preferences": self.notification_preferences, "superuser": self.superuser, "active": self.active,
+            "created_at": self.created_on, "version": self.version,
+        }  # fmt: skip
+
+    def revise_profile(self, wanted: dict[str, Any]) -> None:
+        """Give profile fields new values in one event; what is the same already makes none."""
+        changes = {name: value for name, value in wanted.items() if getattr(self, name) != value}
+        if changes:
+            self._profile_revised(touched=tuple(changes), **changes)
+
+    def join(self, organization_id: UUID) -> None:
+        """Joining twice is once."""
+        if organization_id not in self.organization_ids:
+            self._joined(organization_id=organization_id)
+
+    def leave(self, organization_id: UUID) -> None:
+        """Leaving twice is once."""
+        if organization_id in self.organization_ids:
+            self._left(organization_id=organization_id)
+
+    @event(ProfileRevised)
+    def _profile_revised(
+        self,
+        touched: tuple[str, ...],
+        full_name: str | None = None,
+        username: str | None = None,
+        timezone: str | None = None,
+        locale: str | None = None,
+        notification_preferences: dict[str, Any] | None = None,
+    ) -> None:
+        new = {"full_name": full_name, "username": username, "timezone": timezone, "locale": locale}
+        new_values: dict[str, Any] = new | {"notification_preferences": notification_preferences}
+        for name in touched:
+            setattr(self, name, new_values[name])
+
+    @event(OrganizationJoined)
+    def _joined(self, organization_id: UUID) -> None:
+        self.organization_ids = (*self.organization_ids, organization_id)
+
+    @event(OrganizationLeft)
+    def _left(self, organization_id: UUID) -> None:
+        self.organization_ids = tuple(o for o in self.organization_ids if o != organization_id)

@@ -1,0 +1,122 @@
+"""What can be asked of tasks.  Source: contract, section 5."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+from domain.aggregates.organizations import Organization
+from domain.aggregates.tasks import Priority, Status, Task
+from domain.commands.tags import tags_by_name
+from domain.kernel.aggregate import Root
+from domain.kernel.command import Command, Context, Decision
+from domain.kernel.errors import Invalid, InvariantViolated
+from domain.kernel.ports import Store
+from domain.kernel.registry import handles
+
+
+class IdTaken(InvariantViolated):
+    """The id {id} is taken; give another one, or none."""
+
+    code = "id-taken"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateTask(Command):
+    """Open a task in the active organization."""
+
+    id: UUID | None  # None: the server makes one
+    title: str
+    description: str
+    status: Status
+    priority: Priority
+    assignee_id: UUID | None
+    due_at: datetime | None
+    estimate_minutes: int | None
+    tags: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfTask(Command):
+    """Base of commands on one task."""
+
+    task_id: UUID
+
+    def target(self) -> tuple[type[Root], UUID] | None:
+        return Task, self.task_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviseTask(OfTask):
+    """Give members new values: PUT and PATCH.  `changes` has only what was asked for; `tags` are names."""
+
+    needs_reason: ClassVar[bool] = True
+    changes: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteTask(OfTask):
+    """Hide a task."""
+
+    needs_reason: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoreTask(OfTask):
+    """Show a hidden task again."""
+
+
+@handles(CreateTask)
+async def create_task(command: CreateTask, store: Store, context: Context) -> Decision:
+    actor = context.actor
+    assert actor.id is not None, "the policy lets nobody else in"
+    assert actor.organization_id is not None, "and only with an organization"
+    if command.id is not None and await store.glance(Root, command.id) is not None:
+        raise IdTaken(id=command.id)
+    await _must_be_member(command.assignee_id, store, context)
+    tag_ids, new = await tags_by_name(command.tags, actor.organization_id, store, context) if command.tags else ((), [])
+    task = Task(
+        id=command.id or context.new_id(), organization_id=actor.organization_id, creator_id=actor.id, title=command.title,
+        description=command.description, status=command.status, priority=command.priority, assignee_id=command.assignee_id,
+        due_at=command.due_at, estimate_minutes=command.estimate_minutes, tag_ids=tag_ids,
+    )  # fmt: skip
+    return Decision(save=(*new, task), answer=task)
+
+
+@handles(ReviseTask)
+async def revise_task(command: ReviseTask, store: Store, context: Context) -> Decision:
+    task = await store.get(Task, command.task_id)
+    wanted = dict(command.changes)
+    if wanted.get("assignee_id") not in (None, task.assignee_id):
+        await _must_be_member(wanted["assignee_id"], store, context)
+    new: list[Root] = []
+    if (names := wanted.pop("tags", None)) is not None:
+        wanted["tag_ids"], new = await tags_by_name(names, task.organization_id, store, context)
+    task.revise(wanted, at=context.now)
+    return Decision(save=(*new, task), answer=task)
+
+
+@handles(DeleteTask)
+async def delete_task(command: DeleteTask, store: Store, context: Context) -> Task:
+    task = await store.get(Task, command.task_id)
+    task.delete()
+    return task
+
+
+@handles(RestoreTask)
+async def restore_task(command: RestoreTask, store: Store, context: Context) -> Task:
+    task = await store.get(Task, command.task_id)
+    task.restore()
+    return task
+
+
+async def _must_be_member(user_id: UUID | None, store: Store, context: Context) -> None:
+    if user_id is None or (user_id == context.actor.id and context.actor.role is not None):
+        return
+    assert context.actor.organization_id is not None, "tasks live in organizations"
+    organization = await store.peek(Organization, context.actor.organization_id)
+    if organization.role_of(user_id) is None:
+        raise Invalid("#/assignee_id", "must be a member of the organization", "not_a_member")

@@ -1,0 +1,162 @@
+"""Opening accounts and changing one's own profile.  Source: contract, section 3."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from domain.aggregates.organizations import Organization
+from domain.aggregates.reservations import AlreadyTaken, Reservation
+from domain.aggregates.users import User
+from domain.kernel.actor import Actor, Role
+from domain.kernel.aggregate import Root
+from domain.kernel.command import Command, Context, Decision
+from domain.kernel.errors import Invalid
+from domain.kernel.merging import merged
+from domain.kernel.ports import Store
+from domain.kernel.registry import handles
+from domain.kernel.text import folded
+
+PERSONAL_ORGANIZATION_NAME = "Personal"
+DEFAULT_TIMEZONE = "Asia/Kolkata"
+DEFAULT_CURRENCY = "EUR"
+PREFERENCES_LENGTH_MAX = 20_000  # characters of JSON
+
+
+class EmailTaken(AlreadyTaken):
+    """There is an account with this email address already; log in, or use another address."""
+
+    code = "email-taken"
+
+
+class UsernameTaken(AlreadyTaken):
+    """This username is taken; choose another."""
+
+    code = "username-taken"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Register(Command):
+    """Open an account, with a personal organization."""
+
+    email: str
+    password: str
+    username: str | None = None
+    full_name: str | None = None
+    timezone: str = DEFAULT_TIMEZONE
+    is_open: bool = True  # whether this installation takes people who were not invited
+    password_length_min: int = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MakeFirstSuperuser(Command):
+    """Open the account that the settings name.  Asked by the installation itself at start."""
+
+    email: str
+    password: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviseProfile(Command):
+    """Change one's own profile; only what was asked for.  `notification_preferences` is a merge patch of what is there."""
+
+    changes: Mapping[str, Any]
+
+    user_id: UUID
+
+    def target(self) -> tuple[type[Root], UUID] | None:
+        return User, self.user_id
+
+
+@handles(Register)
+async def register(command: Register, store: Store, context: Context) -> Decision:
+    if len(command.password) < command.password_length_min:
+        raise Invalid("#/password", f"must have {command.password_length_min} characters or more", "string_too_short")
+    return await _open_account(
+        store, context, email=command.email, password=command.password, username=command.username,
+        full_name=command.full_name, timezone=command.timezone, superuser=False,
+    )  # fmt: skip
+
+
+@handles(MakeFirstSuperuser)
+async def make_first_superuser(command: MakeFirstSuperuser, store: Store, context: Context) -> Decision:
+    return await _open_account(
+        store, context, email=command.email, password=command.password, username=None, full_name="Superuser",
+        timezone=DEFAULT_TIMEZONE, superuser=True,
+    )  # fmt: skip
+
+
+@handles(ReviseProfile)
+async def revise_profile(command: ReviseProfile, store: Store, context: Context) -> Decision:
+    user = await store.get(User, command.user_id)
+    changed: list[Root] = [user]
+    if "username" in command.changes and command.changes["username"] != user.username:
+        changed += await _rename(user, command.changes["username"], store, context)
+    changes = dict(command.changes)
+    if "notification_preferences" in changes:
+        preferences = changes["notification_preferences"] = merged(user.notification_preferences, changes["notification_preferences"])
+        if len(json.dumps(preferences)) > PREFERENCES_LENGTH_MAX:
+            raise Invalid("#/notification_preferences", f"must not come to more than {PREFERENCES_LENGTH_MAX} characters")
+    user.revise_profile(changes)
+    return Decision(save=tuple(changed), answer=user)
+
+
+async def _open_account(
+    store: Store,
+    context: Context,
+    *,
+    email: str,
+    password: str,
+    username: str | None,
+    full_name: str | None,
+    timezone: str,
+    superuser: bool,
+) -> Decision:
+    user_id, organization_id = context.new_id(), context.new_id()
+    held: list[Root] = [await _claim("email", email, user_id, store, context, EmailTaken)]
+    if username is not None:
+        held.append(await _claim("username", username, user_id, store, context, UsernameTaken))
+    user = User(
+        id=user_id, email=email, username=username, full_name=full_name, password_hash=await context.passwords.hash(password),
+        timezone=timezone, superuser=superuser, organization_id=organization_id,
+    )  # fmt: skip
+    organization = Organization(
+        id=organization_id, name=PERSONAL_ORGANIZATION_NAME, timezone=timezone, currency=DEFAULT_CURRENCY, personal=True, owner_id=user_id
+    )
+    themselves = Actor(
+        id=user_id,
+        name=user.display_name,
+        role=Role.OWNER,
+        organization_id=organization_id,
+        superuser=superuser,
+        address=context.actor.address,
+    )
+    return Decision(save=(*held, user, organization), answer=user, actor=themselves)
+
+
+async def _rename(user: User, username: str | None, store: Store, context: Context) -> list[Root]:
+    touched: list[Root] = []
+    old = None if user.username is None else context.secrets.keyed_id("username", folded(user.username))
+    new = None if username is None else context.secrets.keyed_id("username", folded(username))
+    if old is not None and old != new:
+        held = await store.get(Reservation, old)
+        held.release()
+        touched.append(held)
+    if username is not None and old != new:
+        touched.append(await _claim("username", username, user.id, store, context, UsernameTaken))
+    return touched
+
+
+async def _claim(scope: str, value: str, owner_id: UUID, store: Store, context: Context, taken: type[AlreadyTaken]) -> Reservation:
+    key = context.secrets.keyed_id(scope, folded(value))
+    held = await store.find(Reservation, key)
+    if held is None:
+        return Reservation(id=key, scope=scope, owner_id=owner_id)
+    try:
+        held.take(owner_id)
+    except AlreadyTaken:
+        raise taken(scope=scope) from None
+    return held

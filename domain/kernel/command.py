@@ -1,0 +1,65 @@
+"""What is asked, in which circumstances, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar
+from uuid import UUID
+
+from domain.kernel.actor import Actor
+
+if TYPE_CHECKING:
+    from domain.kernel.aggregate import Root
+    from domain.kernel.ports import Passwords, Secrets
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """An imperative ask; may be refused."""
+
+    needs_reason: ClassVar[bool] = False  # where the organization asks for a reason for each change
+
+    def target(self) -> tuple[type[Root], UUID] | None:
+        """The one aggregate whose version `If-Match` speaks of."""
+        return None
+
+    def organization(self) -> UUID | None:
+        """The organization whose settings rule this command; None: the actor's active one."""
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """Everything a handler may know besides the command.  The clock is read once a command."""
+
+    actor: Actor
+    now: datetime  # UTC
+    new_id: Callable[[], UUID]
+    passwords: Passwords
+    secrets: Secrets
+    request_id: str = ""
+    reason: str | None = None  # why, in the asker's words
+    traceparent: str | None = None
+    causation_position: int | None = None  # the event that led to this command
+    user_agent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a handler decided: aggregates whose new events are appended together, and the answer to give."""
+
+    save: tuple[Root, ...] = ()
+    answer: Any = None
+    facts: dict[str, Any] = field(default_factory=dict)  # small JSON kept with the idempotency receipt
+    actor: Actor | None = None  # whose act it turned out to be, where nobody was logged in before (register, login)
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotencyKey:
+    """A caller's promise that requests with this key are one request."""
+
+    caller_id: UUID
+    key: str
+    fingerprint: str  # hex SHA-256 of method, path, organization and body

@@ -1,0 +1,83 @@
+"""Who may do what to tasks.  Source: contract, section 2."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from domain.aggregates.tasks import Task
+from domain.commands.tasks import CreateTask, DeleteTask, RestoreTask, ReviseTask
+from domain.kernel.actor import Actor
+from domain.kernel.errors import NotFound, PolicyDenied
+from domain.kernel.permissions import Reach, reach, roles_with
+from domain.kernel.ports import Reader
+from domain.kernel.registry import policy
+
+
+class MayNotCreateTasks(PolicyDenied):
+    """Your role here, {role}, may not create tasks."""
+
+    code = "role-forbids"
+
+
+class OnlyForYourself(PolicyDenied):
+    """In your role, {role}, you may assign tasks to yourself or to nobody."""
+
+    code = "assignment-forbidden"
+
+
+class NotYourTask(PolicyDenied):
+    """In your role, {role}, you may change tasks that you created or that are assigned to you; this one is neither."""
+
+    code = "not-your-task"
+
+
+@policy(CreateTask, roles=roles_with("tasks.create"))
+async def may_create(command: CreateTask, actor: Actor, store: Reader) -> None:
+    """Those who create `own` tasks assign them to themselves or to nobody."""
+    how_far = reach(actor, "tasks.create")
+    if how_far is Reach.NONE:
+        raise MayNotCreateTasks(role=actor.role)
+    _may_assign(command.assignee_id, how_far, actor)
+
+
+@policy(ReviseTask, roles=roles_with("tasks.update"))
+async def may_update(command: ReviseTask, actor: Actor, store: Reader) -> None:
+    """As far as the role's reach goes; assigning as in creating."""
+    task = await _visible(command.task_id, actor, store)
+    _within(task, reach(actor, "tasks.update"), actor)
+    if command.changes.get("assignee_id", task.assignee_id) != task.assignee_id:
+        _may_assign(command.changes["assignee_id"], reach(actor, "tasks.create"), actor)
+
+
+@policy(DeleteTask, roles=roles_with("tasks.delete"))
+async def may_delete(command: DeleteTask, actor: Actor, store: Reader) -> None:
+    """As far as the role's reach goes."""
+    _within(await _visible(command.task_id, actor, store), reach(actor, "tasks.delete"), actor)
+
+
+@policy(RestoreTask, roles=roles_with("tasks.update"))
+async def may_restore(command: RestoreTask, actor: Actor, store: Reader) -> None:
+    """Restoring counts as updating; the hidden task is visible to those who would see it otherwise."""
+    _within(await _visible(command.task_id, actor, store, deleted_too=True), reach(actor, "tasks.update"), actor)
+
+
+async def _visible(task_id: UUID, actor: Actor, store: Reader, *, deleted_too: bool = False) -> Task:
+    task = await store.peek(Task, task_id)
+    hidden = task.deleted and not deleted_too
+    if hidden or task.organization_id != actor.organization_id or not _reaches(task, reach(actor, "tasks.see"), actor):
+        raise NotFound(kind="task", id=task_id)
+    return task
+
+
+def _reaches(task: Task, how_far: Reach, actor: Actor) -> bool:
+    return how_far is Reach.ALL or (how_far is Reach.OWN and actor.id in (task.creator_id, task.assignee_id))
+
+
+def _within(task: Task, how_far: Reach, actor: Actor) -> None:
+    if not _reaches(task, how_far, actor):
+        raise NotYourTask(role=actor.role)
+
+
+def _may_assign(assignee_id: UUID | None, how_far: Reach, actor: Actor) -> None:
+    if how_far is not Reach.ALL and assignee_id not in (None, actor.id):
+        raise OnlyForYourself(role=actor.role)
