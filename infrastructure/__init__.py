@@ -1,0 +1,1 @@
+"""How facts are stored, sent and seen: knows the domain's kernel, no feature."""

@@ -1,0 +1,167 @@
+"""Tokens to actors: signing, verifying, and letting requests in.
+
+Access tokens are JWTs (RFC 9068, `at+jwt`).  Verified ones are kept by their text until they expire: the signature is the
+dearest part of a request.  What the person may do is read from today's aggregates, not from the token.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+from uuid import UUID
+
+import jwt
+
+from domain.kernel.actor import ANYBODY, Actor, Role
+from infrastructure.clock import new_id
+from infrastructure.http import problems
+from infrastructure.http.call import Call
+from infrastructure.http.routing import Access
+from infrastructure.rights import Rights
+
+AUDIENCE = "trialog"
+LEEWAY_SECONDS = 5  # for clocks of several hosts, on `nbf` and `iat` alone
+CAPACITY = 20_000  # verified tokens
+_REQUIRED = ["iss", "aud", "sub", "sid", "iat", "nbf", "exp", "jti"]
+
+
+class Clock(Protocol):
+    """Now, in UTC."""
+
+    def now(self) -> datetime: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a verified token says."""
+
+    user_id: UUID
+    session_id: UUID
+    organization_id: UUID | None
+    expires_at: float  # seconds since 1970
+
+
+class Tokens:
+    """Signs and verifies access tokens with one algorithm."""
+
+    def __init__(self, key: bytes, *, issuer: str, lifetime_seconds: int, clock: Clock) -> None:
+        self._key = key
+        self._key_id = base64.urlsafe_b64encode(hashlib.sha256(key).digest()[:9]).decode()
+        self._issuer = issuer
+        self._clock = clock
+        self.lifetime_seconds = lifetime_seconds
+        self._verified: OrderedDict[str, Claims] = OrderedDict()
+
+    def sign(self, user_id: UUID, session_id: UUID, organization_id: UUID | None, role: Role | None) -> str:
+        """A new access token."""
+        now = self._clock.now()
+        claims = {
+            "iss": self._issuer, "aud": AUDIENCE, "sub": str(user_id), "sid": str(session_id),
+            "org": None if organization_id is None else str(organization_id), "role": role,
+            "iat": now, "nbf": now, "exp": now + timedelta(seconds=self.lifetime_seconds), "jti": str(new_id()),
+        }  # fmt: skip
+        return jwt.encode(claims, self._key, algorithm="HS256", headers={"typ": "at+jwt", "kid": self._key_id})
+
+    def verify(self, token: str) -> Claims:
+        """Errors: MalformedToken, InvalidToken, ExpiredToken."""
+        now = self._clock.now().timestamp()
+        claims = self._verified.get(token)
+        if claims is None:
+            claims = self._verified_now(token)
+            self._verified[token] = claims
+            while len(self._verified) > CAPACITY:
+                self._verified.popitem(last=False)
+        if claims.expires_at <= now:
+            self._verified.pop(token, None)
+            raise problems.ExpiredToken
+        return claims
+
+    def _verified_now(self, token: str) -> Claims:
+        try:
+            if jwt.get_unverified_header(token).get("typ") != "at+jwt":
+                raise problems.InvalidToken
+            # Expiry is checked by the caller, by our own clock and on each use.
+            options: Any = {"require": _REQUIRED, "verify_exp": False}
+            body: dict[str, Any] = jwt.decode(
+                token, self._key, algorithms=["HS256"], audience=AUDIENCE, issuer=self._issuer, leeway=LEEWAY_SECONDS, options=options
+            )
+            organization = body.get("org")
+            return Claims(UUID(body["sub"]), UUID(body["sid"]), None if organization is None else UUID(organization), float(body["exp"]))
+        except jwt.DecodeError as error:
+            if isinstance(error, jwt.InvalidSignatureError):
+                raise problems.InvalidToken from None
+            raise problems.MalformedToken from None
+        except (jwt.InvalidTokenError, ValueError, TypeError, AttributeError):
+            raise problems.InvalidToken from None
+
+
+class Authenticator:
+    """Decides who a request comes from and which organization it is for."""
+
+    def __init__(self, tokens: Tokens, rights: Rights) -> None:
+        self.tokens = tokens
+        self._rights = rights
+
+    async def admit(self, call: Call, access: Access) -> None:
+        """Fill `call.actor`.  Errors: the 401 family, OrganizationNotFound."""
+        if access.public:
+            call.actor = ANYBODY if not call.address else Actor(id=None, address=call.address)
+            return
+        await self._admit(call, needs_organization=access.organization)
+
+    async def admit_without_organization(self, call: Call) -> None:
+        """For routes that take an access token among other proofs.  Errors: the 401 family."""
+        await self._admit(call, needs_organization=False)
+
+    async def _admit(self, call: Call, *, needs_organization: bool) -> None:
+        claims = self.tokens.verify(bearer_token(call))
+        if await self._rights.has_ended(claims.session_id, claims.user_id):
+            raise problems.RevokedToken
+        user = await self._rights.user(claims.user_id)
+        if user is None or not user.active:
+            raise problems.RevokedToken
+        organization_id, role = claims.organization_id, None
+        if needs_organization:
+            organization_id, role = await self._organization(call, claims, user)
+        call.actor = Actor(
+            id=user.id, name=user.display_name, role=role, organization_id=organization_id, session_id=claims.session_id,
+            superuser=user.superuser, address=call.address,
+        )  # fmt: skip
+
+    async def _organization(self, call: Call, claims: Claims, user: Any) -> tuple[UUID, Role | None]:
+        wanted: UUID | None = claims.organization_id
+        if (named := call.header(b"x-organization-id")) is not None:
+            wanted = _uuid_or_none(named)
+        organization = None if wanted is None else await self._rights.organization(wanted)
+        if organization is None or organization.deleted:
+            raise problems.OrganizationNotFound
+        role: Role | None = organization.role_of(user.id)
+        if role is None and not user.superuser:
+            # They may have been let in a moment ago, by another process: what is cached may grant, but not refuse.
+            organization = await self._rights.organization(organization.id, fresh=True) or organization
+            role = organization.role_of(user.id)
+            if role is None:
+                raise problems.OrganizationNotFound
+        return organization.id, role
+
+
+def bearer_token(call: Call) -> str:
+    """The token of the Authorization header.  Errors: NotLoggedIn, MalformedToken."""
+    raw = call.header(b"authorization")
+    if raw is None or not raw.strip():
+        raise problems.NotLoggedIn
+    scheme, _, token = raw.partition(" ")
+    if scheme.lower() != "bearer" or not (token := token.strip()) or " " in token:
+        raise problems.MalformedToken
+    return token
+
+
+def _uuid_or_none(text: str) -> UUID | None:
+    try:
+        return UUID(text) if len(text) == 36 else None
+    except ValueError:
+        return None

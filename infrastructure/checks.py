@@ -1,0 +1,71 @@
+"""What `trialog check` looks at: servers that answer, a schema that fits, and settings that are safe to put before patients' data."""
+
+from dataclasses import dataclass
+
+import psycopg
+import redis
+
+from infrastructure.migrations import revisions
+from infrastructure.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that is not as it should be."""
+
+    subject: str  # a setting, or `schema`
+    text: str
+
+
+def server_findings(settings: Settings) -> list[Finding]:
+    """Servers that are not named or do not answer, and a schema that is behind."""
+    findings = []
+    if settings.database_url is None:
+        findings.append(Finding("DATABASE_URL", "is not set, and no Trialog runs on this data folder"))
+    else:
+        findings += _database_findings(settings, settings.database_url)
+    if settings.redis_url is None:
+        findings.append(Finding("REDIS_URL", "is not set, and no Trialog runs on this data folder"))
+    else:
+        client = redis.Redis.from_url(settings.redis_url, socket_timeout=5)
+        try:
+            client.ping()
+        except redis.RedisError as error:
+            findings.append(Finding("REDIS_URL", f"does not answer: {error}"))
+        finally:
+            client.close()
+    return findings
+
+
+def _database_findings(settings: Settings, url: str) -> list[Finding]:
+    try:
+        with psycopg.connect(url, connect_timeout=5):
+            pass
+        at = revisions.current(settings.needed("migration_database_url"))
+    except psycopg.Error as error:
+        return [Finding("DATABASE_URL", f"does not answer: {str(error).strip()}")]
+    newest = revisions.head()
+    return [] if at == newest else [Finding("schema", f"is at revision {at}, the code wants {newest}; run: trialog migrate")]
+
+
+def deployment_findings(settings: Settings) -> list[Finding]:
+    """Everything unsafe in production, at once."""
+    refused = [Finding(*line.split(": ", 1)) for line in settings.production_faults()]
+    advice = {
+        Finding("ENVIRONMENT", f"is {settings.environment}; set it to production"): settings.environment != "production",
+        Finding("MASTER_KEY", "is not set; without a key kept elsewhere, losing the data folder loses all personal data"): (
+            settings.master_key is None
+        ),
+        Finding("MIGRATION_DATABASE_URL", "is the same as DATABASE_URL; the APIs should not own the tables they write"): (
+            settings.migration_database_url == settings.database_url
+        ),
+        Finding("PUBLIC_URL", "is no https address; cookies and tokens would travel in clear"): (
+            not settings.base_url.startswith("https://")
+        ),
+        Finding("SMTP_URL", "is not set; no mail leaves"): settings.smtp_url is None,
+        Finding("RATE_LIMIT_ENABLED", "is off"): not settings.rate_limit_enabled,
+        Finding("CSP_MODE", f"is {settings.csp_mode}; set it to strict"): settings.csp_mode != "strict",
+        Finding("REQUIRE_VERIFIED_EMAIL", "is off; anybody may use anybody's address"): not settings.require_verified_email,
+        Finding("LOG_LEVEL", "is debug; logs may carry more than they should"): settings.log_level == "debug",
+    }
+    return refused + [finding for finding, is_so in advice.items() if is_so]

@@ -1,0 +1,229 @@
+"""The command bus: receipt, policy, reason, If-Match, handler, append, retry.  The only caller of policies and handlers."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+from weakref import WeakValueDictionary
+
+import orjson
+import structlog
+from eventsourcing.domain import AggregateEvent
+
+from domain.kernel import registry
+from domain.kernel.actor import Actor
+from domain.kernel.aggregate import Root, kinds
+from domain.kernel.command import Command, Context, Decision, IdempotencyKey
+from domain.kernel.errors import Conflict, DomainError, Invalid, InvariantViolated, NotFound, ReasonRequired, Stale
+from infrastructure.clock import new_id
+from infrastructure.event_store.metadata import MetadataWriter
+from infrastructure.event_store.records import Append, KeptReceipt, KeyRepeated, Receipt, Stored, VersionConflict
+from infrastructure.event_store.store import AggregateStore, Unit, changed
+from infrastructure.secrets import OnceEach
+
+MAX_ATTEMPTS = 12
+log = structlog.get_logger(__name__)
+
+
+class KeyReused(Invalid):
+    """This Idempotency-Key was used for another request; choose a new key for each new request."""
+
+    code = "idempotency-key-reused"
+
+    def __init__(self) -> None:
+        super().__init__("Idempotency-Key", "was used for another request", "reused")
+
+
+class KeyInFlight(InvariantViolated):
+    """A request with this Idempotency-Key is being worked on; wait for its answer."""
+
+    code = "idempotency-key-in-flight"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a command."""
+
+    answer: Any  # of the handler; on a replay the aggregate as it was when it was first answered
+    position: int  # of the last event, or of the decision
+    facts: dict[str, Any]
+    replayed: bool = False
+    events_count: int = 0
+
+
+class CommandBus:
+    """Runs commands.  One a process."""
+
+    def __init__(
+        self,
+        store: AggregateStore,
+        metadata: MetadataWriter,
+        *,
+        observe: Callable[[str, str, float], None] | None = None,
+        publish: Callable[[Sequence[Root]], None] | None = None,
+    ) -> None:
+        """`observe(command, outcome, seconds)`; `publish(aggregates)` is shown what has just been stored, events still pending."""
+        self._store = store
+        self._metadata = metadata
+        self._observe = observe
+        self._publish = publish
+        self._in_flight: set[tuple[UUID, str]] = set()
+        self._turns: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
+
+    async def dispatch(
+        self, command: Command, context: Context, *, if_match: Callable[[int], bool] | None = None, key: IdempotencyKey | None = None
+    ) -> Outcome:
+        """Decide and store.  `if_match(version)` tells whether the client's If-Match accepts it.
+
+        Errors: any DomainError; then nothing was stored.
+        """
+        started = time.perf_counter()
+        outcome = "failed"
+        context = replace(context, passwords=OnceEach(context.passwords))
+        try:
+            result = await self._once_per_key(command, context, if_match, key)
+            outcome = "replayed" if result.replayed else "stored" if result.events_count else "unchanged"
+            return result
+        except DomainError as error:
+            outcome = error.code
+            if error.fact is not None:
+                await self.note(error.fact, context.actor, context)
+            raise
+        finally:
+            seconds = time.perf_counter() - started
+            if self._observe is not None:
+                self._observe(type(command).__name__, outcome, seconds)
+            log.debug("command", command=type(command).__name__, outcome=outcome, milliseconds=round(seconds * 1000, 2))
+
+    async def _once_per_key(
+        self, command: Command, context: Context, if_match: Callable[[int], bool] | None, key: IdempotencyKey | None
+    ) -> Outcome:
+        if key is None:
+            return await self._until_stored(command, context, if_match, None)
+        mark = (key.caller_id, key.key)
+        if mark in self._in_flight:
+            raise KeyInFlight
+        self._in_flight.add(mark)
+        try:
+            if (kept := await self._store.log.receipt(*mark)) is not None:
+                return await self._replay(kept, key)
+            try:
+                return await self._until_stored(command, context, if_match, key)
+            except KeyRepeated:  # a twin in another process was faster
+                if (kept := await self._store.log.receipt(*mark)) is None:
+                    raise Conflict from None
+                return await self._replay(kept, key)
+        finally:
+            self._in_flight.discard(mark)
+
+    async def _until_stored(
+        self, command: Command, context: Context, if_match: Callable[[int], bool] | None, key: IdempotencyKey | None
+    ) -> Outcome:
+        async with AsyncExitStack() as held:
+            return await self._attempts(command, context, if_match, key, held)
+
+    async def _attempts(
+        self, command: Command, context: Context, if_match: Callable[[int], bool] | None, key: IdempotencyKey | None, held: AsyncExitStack
+    ) -> Outcome:
+        fresh = in_line = False
+        for attempt in range(MAX_ATTEMPTS):
+            unit = Unit(self._store, fresh=fresh)
+            try:
+                decision = await self._decide(command, context, unit, if_match)
+            except DomainError:
+                if unit.relied_on_cache:  # it may be the cache that is wrong
+                    fresh = True
+                    continue
+                raise
+            saves = changed(decision.save)
+            if not saves and unit.relied_on_cache:
+                fresh = True
+                continue
+            try:
+                saved = await self._save(context, decision, saves, key)
+                if isinstance(decision.answer, DomainError):
+                    raise decision.answer  # a refusal that changes something: it is stored, and still a refusal
+                return saved
+            except VersionConflict:
+                fresh = True
+                if not in_line:
+                    # Losers of a race stand in line by stream: retrying all at once, most would lose again and again.
+                    in_line = True
+                    for stream_id in _meeting_points(saves):
+                        await held.enter_async_context(self._turns.setdefault(stream_id, asyncio.Lock()))
+                else:
+                    await asyncio.sleep(random.uniform(0, 0.004 * min(attempt, 8)))  # noqa: S311 - jitter, not a secret
+        raise Conflict
+
+    async def _decide(self, command: Command, context: Context, unit: Unit, if_match: Callable[[int], bool] | None) -> Decision:
+        await registry.policy_of(type(command))(command, context.actor, unit)
+        if command.needs_reason and not context.reason:
+            await self._ask_for_reason(command, context.actor, unit)
+        if if_match is not None and (target := command.target()) is not None:
+            aggregate = await unit.peek(*target)
+            if not if_match(aggregate.version):
+                raise Stale(current_version=aggregate.version)
+        handled = await registry.handler_of(type(command))(command, unit, context)
+        if isinstance(handled, Decision):
+            return handled
+        saves = handled if isinstance(handled, tuple) else (handled,)
+        return Decision(save=saves, answer=saves[0])
+
+    async def _ask_for_reason(self, command: Command, actor: Actor, unit: Unit) -> None:
+        kind = kinds()["organization"]
+        organization_id = command.organization() or actor.organization_id
+        organization: Any = await unit.glance(kind, organization_id) if organization_id is not None else None
+        if organization is not None and organization.require_change_reason:
+            raise ReasonRequired
+
+    async def _save(self, context: Context, decision: Decision, saves: tuple[Root, ...], key: IdempotencyKey | None) -> Outcome:
+        actor = decision.actor or context.actor
+        receipt = None if key is None else Receipt(key, _outcome_text(decision))
+        if not saves and receipt is None:
+            return Outcome(decision.answer, await self._store.log.head(), decision.facts)
+        metadata = await self._metadata.write(actor, context)
+        streams = await self._store.encode(saves, metadata, actor.id, actor.organization_id)
+        append = Append(new_id(), streams, actor.session_id, receipt)
+        stored: Stored = await self._store.log.append(append)
+        if saves:
+            if self._publish is not None:
+                self._publish(saves)
+            self._store.settle(saves, stored)
+        return Outcome(decision.answer, stored.last_position, decision.facts, events_count=append.events_count)
+
+    async def note(self, event: AggregateEvent, actor: Actor, context: Context) -> int:
+        """Store a fact that no command decides and no version guards, such as a refusal.  Answers its position."""
+        metadata = await self._metadata.write(actor, context)
+        stream = await self._store.encode_fact(event, metadata, actor.id, actor.organization_id)
+        stored = await self._store.log.append(Append(new_id(), (stream,), actor.session_id))
+        return stored.last_position
+
+    async def _replay(self, kept: KeptReceipt, key: IdempotencyKey) -> Outcome:
+        if kept.fingerprint != key.fingerprint:
+            raise KeyReused
+        answered = orjson.loads(kept.outcome)
+        answer = None
+        if answered.get("kind"):
+            answer = await self._store.as_of(kinds()[answered["kind"]], UUID(answered["id"]), answered["version"])
+            if answer is None:
+                raise NotFound(kind=answered["kind"], id=answered["id"])
+        return Outcome(answer, kept.position, answered["facts"], replayed=True)
+
+
+def _meeting_points(saves: Sequence[Root]) -> list[UUID]:
+    """Streams where a race can have been lost: those that were there before.  Sorted, so that two lines never block each other."""
+    return sorted(a.id for a in saves if a.version > len(a.pending_events)) or [saves[0].id]
+
+
+def _outcome_text(decision: Decision) -> str:
+    """An answer that is an aggregate is kept as its version: its history gives the same body again."""
+    named = {}
+    if isinstance(decision.answer, Root):
+        named = {"kind": decision.answer.TOPIC, "id": decision.answer.id, "version": decision.answer.version}
+    return orjson.dumps({**named, "facts": decision.facts}).decode()

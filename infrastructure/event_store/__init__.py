@@ -1,0 +1,1 @@
+"""The log: appending to it, loading aggregates from it, following it."""

@@ -1,0 +1,138 @@
+"""The log in Postgres: appends by group commit, reads from a pool."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, LiteralString, Protocol
+from uuid import UUID
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from domain.kernel.errors import Unavailable
+from infrastructure.event_store.appender import Appender
+from infrastructure.event_store.records import Append, KeptReceipt, Stored, StoredEvent
+
+Pool = AsyncConnectionPool[AsyncConnection[Any]]
+
+_COLUMNS: LiteralString = (
+    "position, recorded_at, stream_id, stream_version, topic, topic_version, organization_id, actor_id, data, metadata"
+)
+
+STREAM: LiteralString = (
+    "SELECT " + _COLUMNS + " FROM log.events "
+    "WHERE stream_id = %(stream_id)s AND stream_version > %(after)s AND stream_version <= %(upto)s ORDER BY stream_version"
+)
+FOLLOW: LiteralString = "SELECT " + _COLUMNS + " FROM log.events WHERE position > %(after)s ORDER BY position LIMIT %(limit)s"
+HEAD = "SELECT coalesce(max(position), 0) FROM log.events"
+RECEIPT = """
+    SELECT fingerprint, outcome, position FROM log.receipts
+    WHERE caller_id = %(caller_id)s AND key = %(key)s AND created_at > now() - interval '24 hours'
+"""
+SNAPSHOT = "SELECT stream_version, state FROM log.snapshots WHERE stream_id = %(stream_id)s AND topic = %(topic)s"
+PUT_SNAPSHOT = """
+    INSERT INTO log.snapshots AS s (stream_id, stream_version, topic, state)
+    VALUES (%(stream_id)s, %(version)s, %(topic)s, %(state)s)
+    ON CONFLICT (stream_id) DO UPDATE
+    SET stream_version = excluded.stream_version, topic = excluded.topic, state = excluded.state, taken_at = now()
+    WHERE s.stream_version < excluded.stream_version OR s.topic <> excluded.topic
+"""
+# The log's times increase strictly, so a time names one position: the last event not after it.  A binary search by the
+# primary key, for a B-tree on the time would cost every append.
+POSITION_AT = """
+    WITH RECURSIVE search (low, high) AS (
+        SELECT 0::bigint, coalesce(max(position), 0) FROM log.events
+        UNION ALL
+        SELECT CASE WHEN e.recorded_at <= %(at)s THEN e.position ELSE s.low END,
+               CASE WHEN e.recorded_at <= %(at)s THEN s.high ELSE e.position - 1 END
+        FROM search s JOIN log.events e ON e.position = (s.low + s.high + 1) / 2
+        WHERE s.low < s.high
+    )
+    SELECT max(low) FROM search WHERE low = high
+"""
+
+LAST_VERSION = 2_147_483_647
+
+
+class EventLog(Protocol):
+    """What an append-only log must be able to do.  Every adapter passes `tests/contracts/event_store.py`."""
+
+    async def append(self, append: Append) -> Stored:
+        """Errors: VersionConflict, KeyRepeated, Unavailable, OutcomeUnknown."""
+        ...
+
+    async def stream(self, stream_id: UUID, *, after: int = 0, upto: int = LAST_VERSION) -> list[StoredEvent]:
+        """Events of one stream in order of version: `after` exclusive, `upto` inclusive."""
+        ...
+
+    async def follow(self, after: int, limit: int) -> list[StoredEvent]:
+        """Events in order of position, after that position."""
+        ...
+
+    async def head(self) -> int:
+        """The last position; 0: empty."""
+        ...
+
+    async def position_at(self, at: datetime) -> int:
+        """The last position not after that time; 0: before all."""
+        ...
+
+    async def receipt(self, caller_id: UUID, key: str) -> KeptReceipt | None:
+        """What was answered under a key in the last 24 hours."""
+        ...
+
+    async def snapshot(self, stream_id: UUID, topic: str) -> tuple[int, bytes] | None:
+        """(version, state)"""
+        ...
+
+    async def put_snapshot(self, stream_id: UUID, topic: str, version: int, state: bytes) -> None:
+        """Keeps the newest of a stream."""
+        ...
+
+
+class PostgresLog:
+    """`EventLog` on Postgres."""
+
+    def __init__(self, appender: Appender, pool: Pool) -> None:
+        self._appender = appender
+        self._pool = pool
+
+    async def append(self, append: Append) -> Stored:
+        return await self._appender.append(append)
+
+    async def stream(self, stream_id: UUID, *, after: int = 0, upto: int = LAST_VERSION) -> list[StoredEvent]:
+        rows = await self._rows(STREAM, {"stream_id": stream_id, "after": after, "upto": upto})
+        return [StoredEvent(*row) for row in rows]
+
+    async def follow(self, after: int, limit: int) -> list[StoredEvent]:
+        return [StoredEvent(*row) for row in await self._rows(FOLLOW, {"after": after, "limit": limit})]
+
+    async def head(self) -> int:
+        return int((await self._rows(HEAD, {}))[0][0])
+
+    async def position_at(self, at: datetime) -> int:
+        return int((await self._rows(POSITION_AT, {"at": at}))[0][0] or 0)
+
+    async def receipt(self, caller_id: UUID, key: str) -> KeptReceipt | None:
+        rows = await self._rows(RECEIPT, {"caller_id": caller_id, "key": key})
+        return KeptReceipt(*rows[0]) if rows else None
+
+    async def snapshot(self, stream_id: UUID, topic: str) -> tuple[int, bytes] | None:
+        rows = await self._rows(SNAPSHOT, {"stream_id": stream_id, "topic": topic})
+        return (rows[0][0], bytes(rows[0][1])) if rows else None
+
+    async def put_snapshot(self, stream_id: UUID, topic: str, version: int, state: bytes) -> None:
+        async with self._pool.connection() as connection:
+            await connection.execute(PUT_SNAPSHOT, {"stream_id": stream_id, "version": version, "topic": topic, "state": state})
+
+    async def _rows(self, sql: LiteralString, params: dict[str, Any]) -> list[tuple[Any, ...]]:
+        for attempt in (1, 2):
+            try:
+                async with self._pool.connection() as connection:
+                    return await (await connection.execute(sql, params, prepare=True, binary=True)).fetchall()
+            except (psycopg.OperationalError, PoolTimeout) as error:
+                # A pooled connection may have died with the server before this one: reading again harms nobody.
+                if attempt == 2 or isinstance(error, PoolTimeout):
+                    raise Unavailable from error
+        raise AssertionError("unreachable")

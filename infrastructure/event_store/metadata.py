@@ -1,0 +1,65 @@
+"""What is known about an act besides its data: who, from where, why, in which request.  The actor's name and address are sealed."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any, Protocol
+from uuid import UUID
+
+import orjson
+
+from domain.kernel.actor import Actor
+from domain.kernel.command import Context
+from infrastructure.event_store.keyring import ERASED
+
+
+class Keys(Protocol):
+    """The part of the keyring that is needed here."""
+
+    async def ensure(self, subjects: set[UUID], *, create: bool = False) -> None: ...
+    def seal(self, subject: UUID, text: str) -> str: ...
+    def open(self, subject: UUID, sealed: str) -> str: ...
+
+
+class MetadataWriter:
+    """Metadata as JSON text.  Sealing who acts is done once a login session and address, not once an event."""
+
+    def __init__(self, keys: Keys, *, capacity: int = 20_000) -> None:
+        self._keys = keys
+        self._sealed: OrderedDict[tuple[UUID, str, str], str] = OrderedDict()
+        self._capacity = capacity
+
+    async def write(self, actor: Actor, context: Context) -> str:
+        """Members without a value are left out."""
+        members: dict[str, Any] = {"request_id": context.request_id}
+        if actor.id is not None:
+            members["actor"] = {"sealed": await self._seal(actor)}
+        if actor.role is not None or actor.superuser:
+            members["role"] = actor.role or "superuser"
+        members |= {"session_id": actor.session_id, "reason": context.reason, "traceparent": context.traceparent}
+        members["causation_position"] = context.causation_position
+        return orjson.dumps({name: value for name, value in members.items() if value is not None}).decode()
+
+    async def _seal(self, actor: Actor) -> str:
+        assert actor.id is not None, "nobody has no name"
+        mark = (actor.id, actor.name, actor.address)
+        if (kept := self._sealed.get(mark)) is not None:
+            self._sealed.move_to_end(mark)
+            return kept
+        await self._keys.ensure({actor.id}, create=True)
+        sealed = self._keys.seal(actor.id, orjson.dumps([actor.name, actor.address]).decode())
+        self._sealed[mark] = sealed
+        while len(self._sealed) > self._capacity:
+            self._sealed.popitem(last=False)
+        return sealed
+
+
+def read_actor(keys: Keys, actor_id: UUID | None, metadata: dict[str, Any]) -> tuple[str | None, str | None]:
+    """(name, address) of who acted; `[erased]` once their key is destroyed.  `keys.ensure` must have been called."""
+    if actor_id is None or "actor" not in metadata:
+        return None, None
+    text = keys.open(actor_id, metadata["actor"]["sealed"])
+    if text == ERASED:
+        return ERASED, ERASED
+    name, address = orjson.loads(text)
+    return name, address

@@ -1,0 +1,185 @@
+"""The log as auditors read it: who did what to which thing, when and why, with the values before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, LiteralString
+from uuid import UUID
+
+import orjson
+from psycopg import sql
+
+from domain.kernel.aggregate import Root, event_types
+from infrastructure.event_store.log import Pool
+from infrastructure.event_store.metadata import read_actor
+from infrastructure.event_store.records import StoredEvent
+from infrastructure.event_store.store import AggregateStore
+from infrastructure.event_store.transcoding import UnknownTopic, decode
+from infrastructure.presenting import rendered
+
+_COLUMNS: LiteralString = (
+    "position, recorded_at, stream_id, stream_version, topic, topic_version, organization_id, actor_id, data, metadata"
+)
+# Conditions by filter name; absent filters are left out, so that the planner sees what is asked.
+CONDITIONS: Mapping[str, LiteralString] = {
+    "organization_id": "organization_id = %(organization_id)s",
+    "stream_type": "split_part(topic, '.', 1) = %(stream_type)s",
+    "stream_id": "stream_id = %(stream_id)s",
+    "event_type": "topic = %(event_type)s",
+    "actor_id": "actor_id = %(actor_id)s",
+    "session_id": "metadata::jsonb ->> 'session_id' = %(session_id)s",
+    "request_id": "metadata::jsonb ->> 'request_id' = %(request_id)s",
+    "from_time": "recorded_at >= %(from_time)s",
+    "to_time": "recorded_at < %(to_time)s",
+    "from_position": "position >= %(from_position)s",
+    "to_position": "position <= %(to_position)s",
+}
+FIGURES: LiteralString = """
+    SELECT (SELECT coalesce(max(position), 0) FROM log.events), pg_total_relation_size('log.events'), pg_database_size(current_database())
+"""
+_SAME = ("version", "updated_at", "created_at", "id")  # follow from there being an event at all
+
+
+@dataclass(frozen=True, slots=True)
+class EventFilter:
+    """Which events are asked for; values by the names in `CONDITIONS`."""
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    newest_first: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A page of rows from one snapshot."""
+
+    rows: list[StoredEvent]
+    total: int
+    head: int
+
+
+class History:
+    """Reads the log for people."""
+
+    def __init__(self, pool: Pool, store: AggregateStore) -> None:
+        self._pool = pool
+        self._store = store
+
+    async def find(self, wanted: EventFilter, *, skip: int, limit: int, after: int | None) -> Found:
+        """`after`: go on behind that position, in the order asked for.  `total` counts all that match, wherever the page is."""
+        conditions = [CONDITIONS[name] for name in wanted.values] or ["true"]
+        where = sql.SQL(" AND ").join(sql.SQL(c) for c in conditions)
+        onward = sql.SQL("true") if after is None else sql.SQL("position < %(after)s" if wanted.newest_first else "position > %(after)s")
+        order = sql.SQL("DESC" if wanted.newest_first else "ASC")
+        page = sql.SQL("SELECT {} FROM log.events WHERE {} AND {} ORDER BY position {} LIMIT %(limit)s OFFSET %(skip)s")
+        count = sql.SQL("SELECT count(*), (SELECT coalesce(max(position), 0) FROM log.events) FROM log.events WHERE {}").format(where)
+        params = {**wanted.values, "skip": skip, "limit": limit, "after": after}
+        async with self._pool.connection() as connection, connection.transaction():
+            await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            total, head = await (await connection.execute(count, params)).fetchone() or (0, 0)
+            rows = await (await connection.execute(page.format(sql.SQL(_COLUMNS), where, onward, order), params, binary=True)).fetchall()
+        return Found([StoredEvent(*row) for row in rows], total, head)
+
+    async def figures(self) -> dict[str, int]:
+        """How much there is."""
+        async with self._pool.connection() as connection:
+            row = await (await connection.execute(FIGURES)).fetchone() or (0, 0, 0)
+        return {"events": row[0], "log_size_bytes": row[1], "database_size_bytes": row[2]}
+
+    async def described(self, rows: Sequence[StoredEvent]) -> list[dict[str, Any]]:
+        """Events as the audit endpoints give them, in the order of `rows`."""
+        await self._store.seals.ensure({row.actor_id for row in rows if row.actor_id is not None})
+        changes = await self._changes(rows)
+        return [self._described(row, changes.get(row.position, [])) for row in rows]
+
+    async def task_history(self, stream_id: UUID) -> list[dict[str, Any]]:
+        """Every event of one stream, oldest first, as the history endpoints give them."""
+        rows = await self._store.log.stream(stream_id)
+        return [
+            {
+                "version": e["version"], "at": e["recorded_at"], "actor": {"id": e["actor"]["id"], "name": e["actor"]["name"]},
+                "type": e["type"], "changes": e["changes"], "reason": e["reason"],
+            }
+            for e in await self.described(rows)
+        ]  # fmt: skip
+
+    def _described(self, row: StoredEvent, changes: list[dict[str, Any]]) -> dict[str, Any]:
+        metadata = orjson.loads(row.metadata)
+        name, address = read_actor(self._store.seals, row.actor_id, metadata)
+        actor = {
+            "id": row.actor_id, "name": name, "role": metadata.get("role"), "session_id": metadata.get("session_id"), "address": address,
+        }  # fmt: skip
+        return {
+            "position": row.position, "stream_type": row.topic.partition(".")[0], "stream_id": row.stream_id, "version": row.stream_version,
+            "type": row.topic, "recorded_at": _json(row.recorded_at), "actor": actor, "reason": metadata.get("reason"),
+            "request_id": metadata.get("request_id"), "causation_position": metadata.get("causation_position"),
+            "data": self._data(row), "changes": changes, "summary": _summary(row, name, changes),
+        }  # fmt: skip
+
+    def _data(self, row: StoredEvent) -> dict[str, Any]:
+        """What the event declares, opened; what is hidden stays so."""
+        try:
+            event = decode(row, self._store.seals)
+        except UnknownTopic:
+            return dict(orjson.loads(row.data))
+        return {f.name: _json(event.__dict__[f.name]) for f in event_types()[row.topic].fields if not f.hidden}
+
+    async def _changes(self, rows: Sequence[StoredEvent]) -> dict[int, list[dict[str, Any]]]:
+        """Old and new values, by position: each stream is folded once, up to the last event asked for."""
+        newest: dict[UUID, int] = {}
+        for row in rows:
+            newest[row.stream_id] = max(newest.get(row.stream_id, 0), row.stream_version)
+        wanted = {row.position for row in rows}
+        found: dict[int, list[dict[str, Any]]] = {}
+        for stream_id, version in newest.items():
+            before: dict[str, Any] = {}
+            aggregate: Root | None = None
+            for row in await self._store.opened_stream(stream_id, version):
+                aggregate, after = await self._step(aggregate, row)
+                if row.position in wanted:
+                    found[row.position] = difference(before, after)
+                before = after
+        return found
+
+    async def _step(self, aggregate: Root | None, row: StoredEvent) -> tuple[Root | None, dict[str, Any]]:
+        kind = event_types().get(row.topic)
+        if kind is None or (aggregate is None and not kind.is_first):
+            return aggregate, {}  # a fact of no aggregate's life: it has data and no state
+        changed = decode(row, self._store.seals).mutate(aggregate)
+        if changed is None:
+            return None, {}
+        state = changed.public_state()
+        if getattr(changed, "deleted", False):
+            state["deleted"] = True
+        return changed, {name: _json(value) for name, value in (await rendered(state, self._store)).items()}
+
+
+def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Members whose value differs, in the order of the newer state; what was and is empty is no change."""
+    names = [*after, *(name for name in before if name not in after)]
+    return [
+        {"field": name, "old": before.get(name), "new": after.get(name)}
+        for name in names
+        if name not in _SAME and before.get(name) != after.get(name) and not (not before and not after.get(name))
+    ]
+
+
+def _summary(row: StoredEvent, actor: str | None, changes: Iterable[Mapping[str, Any]]) -> str:
+    """A sentence for people."""
+    kind, _, what = row.topic.partition(".")
+    fields = [str(c["field"]) for c in changes]
+    detail = f": {', '.join(fields)}" if fields and row.stream_version > 1 else ""
+    return f"{actor or 'Somebody'} - {kind} {what.replace('_', ' ')}{detail}"
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {str(key): _json(v) for key, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json(v) for v in value]
+    return str(value) if isinstance(value, UUID) else value

@@ -1,0 +1,120 @@
+"""The application factory of both APIs: discovery, routes, the document, start and stop."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import structlog
+from fastapi import APIRouter, FastAPI
+
+from infrastructure.discovery import import_room
+from infrastructure.http.documents import FaultOut, ProblemOut
+from infrastructure.http.edge import Edge, Receive, Scope, Send
+from infrastructure.http.health import health_router
+from infrastructure.http.pages import pages_router
+from infrastructure.http.routing import Routes
+from infrastructure.settings import Settings
+from infrastructure.telemetry import configure_logging
+from infrastructure.version import VERSION
+
+if TYPE_CHECKING:
+    from infrastructure.wiring import Services
+
+PREFIX = "/api/v1"
+DESCRIPTION = """One backend for clinical operations, whose audit log is its event history.
+
+Commands (POST, PUT, PATCH, DELETE) append events; queries read models made from them.  Every client reads its own writes."""
+OpenServices = Callable[[Settings], "AbstractAsyncContextManager[Services]"]
+log = structlog.get_logger(__name__)
+
+
+class Api:
+    """One API as an ASGI application.  Its routes are known at once; its services live from start-up to shut-down."""
+
+    def __init__(self, title: str, room: str, open_services: OpenServices, settings: Settings) -> None:
+        """`room`: the package with one module a feature, each with a `router` or several `routers`."""
+        configure_logging(settings.log_level, settings.log_format, for_good=settings.environment != "testing")
+        self.settings = settings
+        self.services: Services | None = None
+        self._open_services = open_services
+        self._opened: AbstractAsyncContextManager[Services] | None = None
+        self._edge: Edge | None = None
+        self.neighbor: Callable[[str], set[str]] = lambda path: set()
+        self._title = title
+        self._routers = [r for module in import_room(room) for r in getattr(module, "routers", None) or [module.router]]
+        self._document = b""  # made when it is first asked for: it costs as much as the rest of the start
+        self.routes = Routes()
+        for router in self._routers:
+            self.routes.add(router, PREFIX)
+        self.routes.add(health_router, "")
+        for prefix in ("", PREFIX):
+            self.routes.add(pages_router(self.document), prefix)
+
+    def document(self) -> bytes:
+        """The OpenAPI document."""
+        self._document = self._document or orjson.dumps(_document(self._title, self._routers))
+        return self._document
+
+    def include(self, other: Api) -> None:
+        """Tell the other API's operations too, in one document."""
+        self._title = "Trialog"
+        self._routers = [*self._routers, *other._routers]
+
+    def knows(self, path: str) -> set[str]:
+        """The methods of a path."""
+        return set() if self._edge is None else self._edge.knows(path)
+
+    async def start(self) -> None:
+        """Open the services."""
+        self._opened = self._open_services(self.settings)
+        self.services = await self._opened.__aenter__()
+        self._edge = Edge(self.services, self.routes)
+        self._edge.neighbor = self.neighbor
+
+    async def stop(self) -> None:
+        """Close them."""
+        if self._opened is not None:
+            await self._opened.__aexit__(None, None, None)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await lifespan(receive, send, self.start, self.stop)
+        elif scope["type"] == "http":
+            assert self._edge is not None, "requests come after start-up"
+            await self._edge(scope, receive, send)
+
+
+async def lifespan(receive: Receive, send: Send, start: Callable[[], Any], stop: Callable[[], Any]) -> None:
+    """ASGI's start-up and shut-down messages."""
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            try:
+                await start()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the server must hear that we cannot start
+                traceback.print_exc()
+                await send({"type": "lifespan.startup.failed", "message": str(error)})
+                return
+            await send({"type": "lifespan.startup.complete"})
+        elif message["type"] == "lifespan.shutdown":
+            await stop()
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+
+
+def _document(title: str, routers: list[APIRouter]) -> dict[str, Any]:
+    declared = FastAPI(title=title, version=VERSION, description=DESCRIPTION, openapi_url=None, docs_url=None, redoc_url=None)
+    for router in routers:
+        declared.include_router(router, prefix=PREFIX)
+    document = declared.openapi()
+    document["paths"] = dict(sorted(document["paths"].items()))
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    for model in (ProblemOut, FaultOut):
+        schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+        schema.pop("$defs", None)
+        schemas[model.__name__] = schema
+    return document

@@ -1,0 +1,165 @@
+"""The ASGI application: what every request meets before and after its route.
+
+Order of checks: 401 → organization (404) → 413, 415 → 400 → role (403) → 422 → 404 → 403 → 428 → 412 → 409.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from domain.kernel.errors import DomainError, PolicyDenied, Unavailable
+from domain.kernel.registry import roles_of
+from infrastructure.clock import new_id
+from infrastructure.http import problems
+from infrastructure.http.addresses import client_address
+from infrastructure.http.call import Call, Reply
+from infrastructure.http.headers import HeaderPolicy
+from infrastructure.http.routing import Route, Routes
+
+if TYPE_CHECKING:
+    from infrastructure.wiring import Services
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+ALIASES = ("/api/auth", "/api/tasks", "/api/analytics")
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+log = structlog.get_logger(__name__)
+
+
+class Edge:
+    """Serves one API's routes."""
+
+    def __init__(self, services: Services, routes: Routes) -> None:
+        self.neighbor: Callable[[str], set[str]] = lambda path: set()  # methods that the other API takes at a path
+        self._services = services
+        self._routes = routes
+        self._policy = HeaderPolicy(services.settings)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        request_id = _request_id(scope)
+        path = canonical_path(scope["path"])
+        route: Route | None = None
+        if (preflight := self._policy.preflight(scope)) is not None:
+            reply = preflight
+        else:
+            try:
+                route, values = self._route(scope["method"], path)
+                scope["path"] = path
+                reply = await self._answer(scope, receive, route, values, request_id)
+            except DomainError as error:
+                reply = Reply(*problems.document(error, path, request_id))
+            except problems.Missing as missing:
+                reply = Reply(*problems.document(missing.error, path, request_id))
+                reply.headers.append((b"log-position", str(missing.position).encode()))
+            except Exception:
+                log.exception("request.failed", path=path, method=scope["method"], request_id=request_id)
+                reply = Reply(*problems.document(problems.InternalError(), path, request_id))
+        private = route is not None and not route.access.public
+        headers = self._policy.headers(scope, reply.headers, request_id, private=private)
+        body = b"" if scope["method"] == "HEAD" else reply.body
+        if reply.status not in (204, 304):
+            headers.append((b"content-length", str(len(reply.body)).encode()))
+        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+        seconds = time.perf_counter() - started
+        template = route.path if route is not None else "unmatched"
+        self._services.metrics.request(scope["method"], template, reply.status, seconds)
+        if self._services.settings.debug:
+            log.debug("request", method=scope["method"], path=path, status=reply.status, request_id=request_id, milliseconds=seconds * 1000)
+
+    def knows(self, path: str) -> set[str]:
+        """The methods of a path; empty: no such path."""
+        methods = set(self._routes.find(canonical_path(path))[0])
+        return methods | {"HEAD"} if "GET" in methods else methods
+
+    def _route(self, method: str, path: str) -> tuple[Route, list[str]]:
+        methods, values = self._routes.find(path)
+        route = methods.get("GET" if method == "HEAD" else method)
+        if route is None:
+            if allowed := self.knows(path) | self.neighbor(path):
+                raise problems.MethodNotAllowed(method=method, allowed=sorted(allowed))
+            raise problems.RouteNotFound
+        return route, values
+
+    async def _answer(self, scope: Scope, receive: Receive, route: Route, values: list[str], request_id: str) -> Reply:
+        services = self._services
+        call = Call(scope, route, services, request_id, client_address(scope, services.trusted_proxies))
+        await services.authenticator.admit(call, route.access)
+        if scope["method"] not in ("GET", "HEAD"):
+            call.body = await read_body(call, receive, route)
+        try:
+            if route.access.commands or route.access.superuser:
+                check_role(call, route)
+            return await route(call, values)
+        except PolicyDenied as error:
+            if call.actor.id is not None and services.refused is not None:
+                await services.refused(call, error)
+            raise
+
+
+def check_role(call: Call, route: Route) -> None:
+    """A refusal that follows from the role alone comes before the body's shape, but after the question whether it is JSON at all.
+
+    Errors: MalformedJson, RoleForbids, SuperusersOnly.
+    """
+    if call.actor.superuser:
+        return
+    needed = [roles for command in route.access.commands if (roles := roles_of(command)) is not None]
+    if route.access.superuser or any(call.actor.role not in roles for roles in needed):
+        route.check_syntax(call)
+        raise problems.SuperusersOnly if route.access.superuser else problems.RoleForbids(role=call.actor.role)
+
+
+async def read_body(call: Call, receive: Receive, route: Route) -> bytes:
+    """The whole body, bounded.  Errors: BodyTooLarge, UnsupportedMediaType, Unavailable (the client left)."""
+    limit = route.access.body_limit_bytes
+    declared = call.header(b"content-length")
+    if declared is not None and declared.isdigit() and int(declared) > limit:
+        raise problems.BodyTooLarge(limit_bytes=limit)
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Unavailable
+        chunk = message.get("body", b"")
+        if chunk:
+            size += len(chunk)
+            if size > limit:
+                raise problems.BodyTooLarge(limit_bytes=limit)
+            chunks.append(chunk)
+        if not message.get("more_body"):
+            break
+    if size:
+        media_type = (call.header(b"content-type") or "").partition(";")[0].strip().lower()
+        if media_type not in route.access.media_types:
+            raise problems.UnsupportedMediaType(accepted=" or ".join(route.access.media_types))
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def canonical_path(path: str) -> str:
+    """Without a trailing slash, aliases spelled out."""
+    if len(path) > 1 and path.endswith("/"):
+        path = path.rstrip("/") or "/"
+    if path.startswith("/api/") and not path.startswith("/api/v1"):
+        for alias in ALIASES:
+            if path == alias or path.startswith(alias + "/"):
+                return "/api/v1" + path[4:]
+    return path
+
+
+def _request_id(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            if _REQUEST_ID.fullmatch(value):
+                return str(value, "ascii")
+            break
+    return str(new_id())

@@ -1,0 +1,120 @@
+"""Is it well?  For people, load balancers and Prometheus; no login needed."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import psycopg
+from psycopg_pool import PoolTimeout
+
+from infrastructure.http.call import Reply, json_reply
+from infrastructure.http.documents import PublicCall
+from infrastructure.http.routing import Router, access
+from infrastructure.http.values import iso
+from infrastructure.version import VERSION
+
+if TYPE_CHECKING:
+    from infrastructure.wiring import Services
+
+CHECK_SECONDS = 2.0
+health_router = Router(include_in_schema=False)
+
+
+@health_router.get("/health")
+@access(public=True)
+async def health(call: PublicCall) -> Reply:
+    """Everything at once: ok or degraded is 200, down is 503."""
+    services = call.services
+    database, cache, projections = await asyncio.gather(_database(services), _redis(services), _projections(services))
+    down = database["status"] != "ok"
+    degraded = cache["status"] not in ("ok", "absent") or any(p["status"] == "degraded" for p in projections or [])
+    body = {
+        "status": "down" if down else "degraded" if degraded else "ok", "version": VERSION, "environment": services.settings.environment,
+        "time": iso(services.clock.now()), "database": database, "redis": cache, "projections": projections,
+    }  # fmt: skip
+    return json_reply(503 if down else 200, orjson.dumps(body, default=str))
+
+
+@health_router.get("/health/live")
+@access(public=True)
+async def live(call: PublicCall) -> Reply:
+    """The process answers."""
+    return json_reply(200, b'{"status":"ok"}')
+
+
+@health_router.get("/health/ready")
+@access(public=True)
+async def ready(call: PublicCall) -> Reply:
+    """Requests can be served: the database answers."""
+    return _one(await _database(call.services))
+
+
+@health_router.get("/health/db")
+@access(public=True)
+async def db(call: PublicCall) -> Reply:
+    """Postgres alone."""
+    return _one(await _database(call.services))
+
+
+@health_router.get("/health/redis")
+@access(public=True)
+async def redis_(call: PublicCall) -> Reply:
+    """Redis alone."""
+    return _one(await _redis(call.services))
+
+
+@health_router.get("/metrics")
+@access(public=True)
+async def metrics(call: PublicCall) -> Reply:
+    """Prometheus' text form."""
+    services = call.services
+    try:
+        services.metrics.log_head.set(await services.log.head())
+        for row in await _projections(services) or []:
+            services.metrics.projection(row["name"], row["position"], row["lag_events"], row["lag_seconds"])
+    except (psycopg.Error, PoolTimeout):
+        pass  # what this process counts itself is still worth a scrape; /health says that the database is gone
+    return Reply(200, services.metrics.text(), [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")])
+
+
+def _one(found: dict[str, Any]) -> Reply:
+    return json_reply(200 if found["status"] in ("ok", "absent") else 503, orjson.dumps(found))
+
+
+async def _database(services: Services) -> dict[str, Any]:
+    try:
+        async with asyncio.timeout(CHECK_SECONDS), services.pool.connection(timeout=CHECK_SECONDS) as connection:
+            row = await (await connection.execute("SELECT coalesce(max(position), 0) FROM log.events")).fetchone()
+    except (psycopg.Error, PoolTimeout, TimeoutError, OSError) as error:
+        return {"status": "down", "error": type(error).__name__}
+    return {"status": "ok", "position": row[0] if row else 0}
+
+
+async def _redis(services: Services) -> dict[str, Any]:
+    url = services.settings.redis_url
+    if url is None:
+        return {"status": "absent"}
+    import redis.asyncio  # noqa: PLC0415 - half a second of every start, for those that have no Redis too
+    from redis.exceptions import RedisError  # noqa: PLC0415
+
+    client = redis.asyncio.Redis.from_url(url, socket_timeout=CHECK_SECONDS, socket_connect_timeout=CHECK_SECONDS)
+    try:
+        async with asyncio.timeout(CHECK_SECONDS):
+            await client.ping()
+    except (RedisError, TimeoutError, OSError) as error:
+        return {"status": "down", "error": type(error).__name__}
+    finally:
+        await client.aclose()
+    return {"status": "ok"}
+
+
+async def _projections(services: Services) -> list[dict[str, Any]] | None:
+    if services.projections is None:
+        return None
+    try:
+        async with asyncio.timeout(CHECK_SECONDS):
+            return await services.projections()
+    except (psycopg.Error, PoolTimeout, TimeoutError, OSError):
+        return None

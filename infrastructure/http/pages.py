@@ -1,0 +1,88 @@
+"""Pages for people: the API document in two forms, and what each problem means.  Everything is served by us; no script is inline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from infrastructure.http import problems
+from infrastructure.http.call import Reply
+from infrastructure.http.documents import PublicCall
+from infrastructure.http.routing import Router, access
+
+
+def _package_folder(name: str) -> Path:
+    spec = find_spec(name)
+    assert spec is not None, "it is in the lock file"
+    assert spec.origin is not None, "it is a package with an __init__"
+    return Path(spec.origin).parent
+
+
+ASSETS = _package_folder("fastapi_offline") / "static"  # the viewers' files; importing the package would change FastAPI
+TYPES = {".js": b"text/javascript; charset=utf-8", ".css": b"text/css; charset=utf-8", ".png": b"image/png"}
+# Both viewers make style elements as they go; scripts stay ours alone.
+PAGE_CSP = (
+    b"default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; "
+    b"connect-src 'self'; worker-src 'self' blob:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HTML = [(b"content-type", b"text/html; charset=utf-8"), (b"content-security-policy", PAGE_CSP)]
+SWAGGER = b"""<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Trialog API</title>
+<link rel="stylesheet" href="/assets/swagger-ui.css"><link rel="icon" href="/assets/favicon.png"></head>
+<body><div id="swagger-ui"></div>
+<script src="/assets/swagger-ui-bundle.js"></script>
+<script src="/assets/start-swagger.js"></script></body></html>"""
+REDOC = b"""<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Trialog API</title>
+<link rel="icon" href="/assets/favicon.png"></head>
+<body><div id="redoc"></div>
+<script src="/assets/redoc.standalone.js"></script>
+<script src="/assets/start-redoc.js"></script></body></html>"""
+OURS = {
+    "start-swagger.js": b'SwaggerUIBundle({url: "/openapi.json", dom_id: "#swagger-ui", deepLinking: true, persistAuthorization: true});',
+    "start-redoc.js": b'Redoc.init("/openapi.json", {disableSearch: false}, document.getElementById("redoc"));',
+}
+
+
+def pages_router(document: Callable[[], bytes]) -> Router:
+    """The pages, showing what `document()` gives."""
+    router = Router(include_in_schema=False)
+
+    @router.get("/docs")
+    @access(public=True)
+    async def docs(call: PublicCall) -> Reply:
+        return Reply(200, SWAGGER, [*HTML])
+
+    @router.get("/redoc")
+    @access(public=True)
+    async def redoc(call: PublicCall) -> Reply:
+        return Reply(200, REDOC, [*HTML])
+
+    @router.get("/openapi.json")
+    @access(public=True)
+    async def openapi(call: PublicCall) -> Reply:
+        return Reply(200, document(), [(b"content-type", b"application/json")])
+
+    @router.get("/assets/{name}")
+    @access(public=True)
+    async def asset(name: str, call: PublicCall) -> Reply:
+        if (body := _asset(name)) is None:
+            raise problems.RouteNotFound
+        return Reply(200, body, [(b"content-type", TYPES[Path(name).suffix]), (b"cache-control", b"public, max-age=86400")])
+
+    @router.get("/problems/{slug}")
+    @access(public=True)
+    async def problem(slug: str, call: PublicCall) -> Reply:
+        if (body := problems.page(slug)) is None:
+            raise problems.RouteNotFound
+        return Reply(200, body.encode(), [*HTML])
+
+    return router
+
+
+@cache
+def _asset(name: str) -> bytes | None:
+    if name in OURS:
+        return OURS[name]
+    known = {path.name: path for path in ASSETS.iterdir() if path.suffix in TYPES}
+    return known[name].read_bytes() if name in known else None

@@ -1,0 +1,150 @@
+"""Kinds of values that bodies and queries are made of: normalized, bounded, and told to the document."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+# C0 but tab, LF and CR in text of several lines; DEL and C1; lone surrogates.
+_LINE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_LINES = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_ZONES = frozenset(available_timezones())
+LINE_PATTERN = r"^[^\u0000-\u001f\u007f-\u009f]*$"
+LINES_PATTERN = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$"
+
+
+def fault_in_text(text: str, *, multiline: bool) -> str | None:
+    """What is wrong with the characters, as the end of a sentence; None: nothing."""
+    if (_LINES if multiline else _LINE).search(text):
+        return "must not hold control characters or lone surrogates"
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Text with so many characters, NFC-normalized first: `Annotated[str, Text(1, 255)]`."""
+
+    least: int
+    most: int
+    multiline: bool = False
+
+    def check(self, text: str) -> str:
+        """Errors: ValueError."""
+        if not (text.isascii() and text.isprintable()):
+            if fault := fault_in_text(text, multiline=self.multiline):
+                raise ValueError(fault)
+            text = unicodedata.normalize("NFC", text)
+        if not self.least <= len(text) <= self.most:
+            raise ValueError(f"must have {self.least} to {self.most} characters")
+        return text
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        pattern = LINES_PATTERN if self.multiline else LINE_PATTERN
+        return {**handler(schema), "minLength": self.least, "maxLength": self.most, "pattern": pattern}
+
+
+def _utc(at: datetime) -> datetime:
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is beyond the years 1 to 9999 in UTC") from None
+
+
+_DATED = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+def _dated(value: Any) -> Any:
+    if isinstance(value, str) and not _DATED.match(value):
+        raise ValueError("must be a moment such as 2026-11-20T09:00:00Z")
+    return value
+
+
+class _IsoText:
+    """Text alone, and no number in quotes: pydantic would take that for seconds since 1970."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        moment = core_schema.datetime_schema(tz_constraint="aware", strict=False)
+        text = core_schema.chain_schema([core_schema.str_schema(), core_schema.no_info_before_validator_function(_dated, moment)])
+        return core_schema.json_or_python_schema(text, core_schema.no_info_before_validator_function(_dated, moment))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"type": "string", "format": "date-time"}
+
+
+Instant = Annotated[AwareDatetime, _IsoText(), AfterValidator(_utc)]
+"""A moment: ISO 8601 with offset in, UTC inside."""
+
+
+def _zone(name: str) -> str:
+    if name not in _ZONES:
+        raise ValueError("must be an IANA time zone name, such as Europe/Berlin")
+    return name
+
+
+Zone = Annotated[str, AfterValidator(_zone), Field(examples=["Asia/Kolkata"])]
+"""An IANA time zone name."""
+
+
+FREE_DEPTH_MAX = 16
+
+
+def _free(value: Any, depth: int = 0) -> Any:
+    if depth > FREE_DEPTH_MAX:
+        raise ValueError(f"must not be nested more than {FREE_DEPTH_MAX} levels deep")
+    if isinstance(value, dict):
+        return {_free(name): _free(inner, depth + 1) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_free(inner, depth + 1) for inner in value]
+    if isinstance(value, str):
+        if fault := fault_in_text(value, multiline=True):
+            raise ValueError(fault)
+        return unicodedata.normalize("NFC", value)
+    if isinstance(value, (int, float)) and not -(2**63) <= value < 2**63:
+        raise ValueError("must not hold numbers beyond 64 bits")
+    return value
+
+
+FreeForm = AfterValidator(_free)
+"""Members that nobody declared: text, numbers and depth are held to the same rules all the same."""
+
+
+class Body(BaseModel):
+    """Base of request bodies: exact types, no unknown members."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Parameters(BaseModel):
+    """Base of query parameters: no unknown ones."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Answer(BaseModel):
+    """Base of documented answers; what is sent is checked against them in tests."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class ReasonBody(Body):
+    """An optional body of a command that needs none."""
+
+    reason: Annotated[str, Text(0, 1000, multiline=True)] | None = Field(
+        None, description="Why; stored with the event.  X-Change-Reason wins."
+    )
+
+
+def iso(at: datetime | None) -> str | None:
+    """UTC, six digits, `Z`: how every answer writes a moment."""
+    return None if at is None else at.isoformat(timespec="microseconds").replace("+00:00", "Z")

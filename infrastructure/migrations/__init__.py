@@ -1,0 +1,1 @@
+"""The schema's history: plain SQL, one numbered revision per change, run by Alembic."""

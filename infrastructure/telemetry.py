@@ -1,0 +1,98 @@
+"""What is measured, and under which names: every metric of the system stands on this page."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+LATENCY_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+
+
+class Metrics:
+    """Counters of one process, in Prometheus' text form."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        registry = self.registry
+        self._requests = Counter("trialog_http_requests", "Requests answered", ["method", "route", "status"], registry=registry)
+        self._latency = Histogram(
+            "trialog_http_request_seconds", "Time to answer", ["method", "route"], buckets=LATENCY_SECONDS, registry=registry
+        )
+        self._commands = Counter("trialog_commands", "Commands by what came of them", ["command", "outcome"], registry=registry)
+        self._batch_appends = Histogram("trialog_append_batch_appends", "Appends written together", buckets=BATCH_SIZES, registry=registry)
+        self._batch_events = Counter("trialog_append_events", "Events appended", registry=registry)
+        self._batch_seconds = Histogram("trialog_append_batch_seconds", "Time to write a batch", buckets=LATENCY_SECONDS, registry=registry)
+        self.append_waiting = Gauge("trialog_append_waiting", "Appends in the queue", registry=registry)
+        self.log_head = Gauge("trialog_log_head_position", "The log's last position", registry=registry)
+        self.lag_events = Gauge("trialog_projection_lag_events", "Events a read model is behind the log", ["projection"], registry=registry)
+        self.lag_seconds = Gauge(
+            "trialog_projection_lag_seconds", "Age of the oldest event not yet projected", ["projection"], registry=registry
+        )
+        self.projection_position = Gauge(
+            "trialog_projection_position", "Position a read model has reached", ["projection"], registry=registry
+        )
+        self._children: dict[tuple[str, str, int], Callable[[float], None]] = {}
+
+    def request(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count one answer."""
+        mark = (method, route, status)
+        observe = self._children.get(mark)
+        if observe is None:
+            observe = self._children[mark] = self._observer(*mark)
+        observe(seconds)
+
+    def _observer(self, method: str, route: str, status: int) -> Callable[[float], None]:
+        counter = self._requests.labels(method, route, str(status))
+        latency = self._latency.labels(method, route)
+
+        def observe(seconds: float) -> None:
+            counter.inc()
+            latency.observe(seconds)
+
+        return observe
+
+    def command(self, name: str, outcome: str, seconds: float) -> None:
+        """Count one command by its outcome: stored, unchanged, replayed, or the code of a refusal."""
+        self._commands.labels(name, outcome).inc()
+
+    def batch(self, appends: int, events: int, seconds: float) -> None:
+        """Count one batch of the appender."""
+        self._batch_appends.observe(appends)
+        self._batch_events.inc(events)
+        self._batch_seconds.observe(seconds)
+
+    def projection(self, name: str, position: int, lag_events: int, lag_seconds: float) -> None:
+        """Where a read model stands."""
+        self.projection_position.labels(name).set(position)
+        self.lag_events.labels(name).set(lag_events)
+        self.lag_seconds.labels(name).set(lag_seconds)
+
+    def text(self) -> bytes:
+        """Everything, for a scrape."""
+        return generate_latest(self.registry)
+
+
+def configure_logging(level: str, form: str, *, for_good: bool = True) -> None:
+    """One line an event: JSON for machines, colors for a console.  `for_good=False`: another configuration may follow, as in tests."""
+    numeric = getattr(logging, level.upper())
+    logging.basicConfig(level=numeric, format="%(levelname)s %(name)s %(message)s")
+    renderer = structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer(colors=False)
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(numeric),
+        cache_logger_on_first_use=for_good,
+    )

@@ -1,0 +1,145 @@
+"""Composition root: settings in, everything that a process needs out.  The only place that knows what is concrete."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg.conninfo import make_conninfo
+
+from domain.kernel.actor import Actor
+from domain.kernel.command import Context
+from domain.kernel.errors import DomainError
+from infrastructure.auth import Authenticator, Tokens
+from infrastructure.clock import UtcClock, new_id
+from infrastructure.command_bus import CommandBus
+from infrastructure.event_store.appender import Appender
+from infrastructure.event_store.keyring import Keyring
+from infrastructure.event_store.log import EventLog, Pool, PostgresLog
+from infrastructure.event_store.metadata import MetadataWriter
+from infrastructure.event_store.store import AggregateStore
+from infrastructure.history import History
+from infrastructure.http.addresses import Networks, networks
+from infrastructure.http.call import Call
+from infrastructure.http.consistency import ConsistentReader, Waiting
+from infrastructure.http.paging import Cursors
+from infrastructure.postgres import as_application, pool
+from infrastructure.rights import Rights
+from infrastructure.secrets import BcryptPasswords, SystemSecrets, derived_key
+from infrastructure.settings import Settings
+from infrastructure.telemetry import Metrics
+
+ISSUER = "trialog"
+FAST_BCRYPT_ROUNDS = 4  # in the tests of this project only: the real cost is 12
+
+
+@dataclass(slots=True)
+class Services:
+    """What routes and the edge work with."""
+
+    settings: Settings
+    clock: UtcClock
+    metrics: Metrics
+    log: EventLog
+    store: AggregateStore
+    keyring: Keyring
+    rights: Rights
+    authenticator: Authenticator
+    pool: Pool
+    trusted_proxies: Networks
+    passwords: BcryptPasswords
+    secrets: SystemSecrets
+    cursors: Cursors
+    history: History
+    bus: CommandBus | None = None
+    reader: ConsistentReader | None = None
+    appender: Appender | None = None
+    refused: Callable[[Call, DomainError], Awaitable[None]] | None = None  # how a refusal is remembered
+    projections: Callable[[], Awaitable[list[dict[str, Any]]]] | None = None  # the read models' state, where they are known
+
+    def context(
+        self, actor: Actor, *, request_id: str = "", reason: str | None = None, user_agent: str = "", traceparent: str | None = None
+    ) -> Context:
+        """The circumstances of a command: the clock is read here, once."""
+        return Context(
+            actor=actor, now=self.clock.now(), new_id=new_id, passwords=self.passwords, secrets=self.secrets, request_id=request_id,
+            reason=reason, traceparent=traceparent, user_agent=user_agent,
+        )  # fmt: skip
+
+
+class NoAppends:
+    """Stands where a process never writes."""
+
+    async def append(self, append: object) -> None:
+        """Errors: always."""
+        raise RuntimeError("this process reads only")
+
+
+@asynccontextmanager
+async def command_services(settings: Settings) -> AsyncIterator[Services]:
+    """Everything a command process needs, started; stopped in reverse order."""
+    async with AsyncExitStack() as stack:
+        metrics = Metrics()
+        url = settings.needed("database_url")
+        connections = pool(
+            url,
+            size=settings.write_pool_size,
+            statement_timeout_seconds=settings.statement_timeout_seconds,
+            read_only=False,
+            name="commands",
+        )
+        await _opened(stack, connections)
+        appender = Appender(make_conninfo("", **as_application(url)), queue_limit=settings.append_queue_limit, observe=metrics.batch)
+        await appender.start()
+        stack.push_async_callback(appender.stop)
+        services = await _services(stack, settings, metrics, connections, PostgresLog(appender, connections), url)
+        services.appender = appender
+        metrics.append_waiting.set_function(lambda: appender.waiting_count)
+        metadata = MetadataWriter(services.keyring)
+        services.bus = CommandBus(services.store, metadata, observe=metrics.command, publish=services.rights.observe)
+        yield services
+        await services.store.drain()
+
+
+@asynccontextmanager
+async def query_services(settings: Settings, waiter: Callable[[str], AbstractAsyncContextManager[Waiting]]) -> AsyncIterator[Services]:
+    """Everything a query process needs, on read-only connections.  `waiter(url)` makes what wakes when read models move on."""
+    async with AsyncExitStack() as stack:
+        url = settings.needed("query_database_url")
+        connections = pool(
+            url, size=settings.read_pool_size, statement_timeout_seconds=settings.statement_timeout_seconds, read_only=True, name="queries"
+        )
+        await _opened(stack, connections)
+        services = await _services(stack, settings, Metrics(), connections, PostgresLog(NoAppends(), connections), url)  # type: ignore[arg-type]
+        waiting = await stack.enter_async_context(waiter(make_conninfo("", **as_application(url))))
+        services.reader = ConsistentReader(connections, waiting, services.rights, timeout_seconds=settings.consistency_timeout_seconds)
+        yield services
+
+
+async def _opened(stack: AsyncExitStack, connections: Pool) -> None:
+    await connections.open(wait=True, timeout=30)
+    stack.push_async_callback(connections.close)
+
+
+async def _services(stack: AsyncExitStack, settings: Settings, metrics: Metrics, connections: Pool, log: EventLog, url: str) -> Services:
+    master = settings.master_key_bytes
+    keyring = Keyring(connections, master)
+    store = AggregateStore(log, keyring)
+    clock = UtcClock()
+    lifetime_seconds = settings.access_token_expire_minutes * 60
+    rights = Rights(store, log, make_conninfo("", **as_application(url)), token_seconds=lifetime_seconds)
+    await rights.start()
+    stack.push_async_callback(rights.stop)
+    secret = hashlib.sha256(settings.needed("secret_key").encode()).digest()
+    tokens = Tokens(derived_key(secret, "access tokens"), issuer=ISSUER, lifetime_seconds=lifetime_seconds, clock=clock)
+    passwords = BcryptPasswords(rounds=FAST_BCRYPT_ROUNDS) if settings.environment == "testing" else BcryptPasswords()
+    stack.callback(passwords.close)
+    return Services(
+        settings=settings, clock=clock, metrics=metrics, log=log, store=store, keyring=keyring, rights=rights,
+        authenticator=Authenticator(tokens, rights), pool=connections, trusted_proxies=networks(settings.trusted_proxies),
+        passwords=passwords, secrets=SystemSecrets(master), cursors=Cursors(derived_key(secret, "cursors")),
+        history=History(connections, store),
+    )  # fmt: skip
