@@ -1,0 +1,205 @@
+"""What administrators may see and do, for the API, the command line and the metrics alike.
+
+Every function takes an autocommit connection and answers plain dicts with the members of the contract (section 10).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from psycopg.rows import dict_row
+
+from domain.kernel.errors import InvariantViolated, NotFound
+from projections import generations
+from projections import jobs as job_rows
+from projections.reading import Connection
+
+PROJECTIONS = """
+    WITH log AS (SELECT coalesce(max(position), 0) AS head FROM log.events)
+    SELECT c.name, c.generation, g.version, c.position, c.seen,
+        CASE WHEN m.paused THEN 'paused'
+             WHEN EXISTS (SELECT FROM projections.parked_events p WHERE p.model = c.name AND p.generation = c.generation) THEN 'degraded'
+             WHEN m.last_error IS NOT NULL THEN 'degraded'
+             WHEN EXISTS (SELECT FROM projections.jobs j WHERE j.model = c.name AND j.status IN ('queued', 'running', 'cancelling'))
+                 THEN 'rebuilding'
+             ELSE 'live' END AS status,
+        greatest(log.head - c.position, 0) AS lag_events,
+        coalesce(greatest(extract(epoch FROM clock_timestamp() - e.recorded_at), 0), 0)::float8 AS lag_seconds,
+        CASE WHEN m.beat_at > now() - interval '5 seconds' THEN m.rate ELSE 0 END::float8 AS rate,
+        m.leader, coalesce(m.beat_at > now() - interval '5 seconds', false) AS led,
+        coalesce(m.last_error, (SELECT p.error FROM projections.parked_events p
+            WHERE p.model = c.name AND p.generation = c.generation AND p.error IS NOT NULL ORDER BY p.position LIMIT 1)) AS last_error,
+        (SELECT count(*) FROM projections.parked_events p WHERE p.model = c.name AND p.generation = c.generation) AS parked,
+        (SELECT max(k.generation) FROM projections.generations k WHERE k.model = c.name AND k.status = 'retired') AS kept_generation
+    FROM projections.models m CROSS JOIN log
+    JOIN projections.checkpoints c ON c.name = m.model
+    JOIN projections.generations g ON g.model = c.name AND g.generation = c.generation
+    LEFT JOIN log.events e ON e.position = c.position + 1
+    ORDER BY c.name
+"""
+JOBS = """
+    SELECT id, model AS projection, kind, status, phase, generation, verify, events_done, events_total, rate::float8 AS rate,
+        CASE WHEN status <> 'running' THEN NULL WHEN rate > 0 THEN ((events_total - events_done) / rate)::float8 END AS eta_seconds,
+        rows_live, rows_new, checksum, error, created_at, started_at, finished_at
+    FROM projections.jobs
+    WHERE %(id)s::uuid IS NULL OR id = %(id)s
+    ORDER BY created_at DESC, id LIMIT 200
+"""
+KNOWN = "SELECT count(*) FROM projections.models WHERE model = %(model)s"
+CANCEL = """
+    UPDATE projections.jobs SET status = CASE status WHEN 'queued' THEN 'cancelled' ELSE 'cancelling' END,
+        finished_at = CASE status WHEN 'queued' THEN now() END, phase = CASE status WHEN 'queued' THEN 'cancelled' ELSE phase END
+    WHERE id = %(id)s AND status IN ('queued', 'running')
+"""
+# The epoch goes with it: what the leader has under way fails at the fence, so that nothing moves once this has been answered.
+PAUSE = "UPDATE projections.models SET paused = %(paused)s WHERE model = %(model)s AND paused <> %(paused)s"
+FENCE = "UPDATE projections.checkpoints SET epoch = epoch + 1 WHERE name = %(model)s"
+PARKED = """
+    SELECT p.id, p.model AS projection, p.position, p.stream_id, p.topic, p.state, p.error, p.attempts, p.parked_at,
+        (SELECT count(*) FROM projections.parked_events w
+          WHERE w.model = p.model AND w.generation = p.generation AND w.stream_id = p.stream_id AND w.position > p.position) AS waiting
+    FROM projections.parked_events p JOIN projections.checkpoints c ON c.name = p.model AND c.generation = p.generation
+    WHERE p.state <> 'waiting' AND (%(id)s::uuid IS NULL OR p.id = %(id)s)
+    ORDER BY p.position, p.model LIMIT 1000
+"""
+DECIDE = """
+    UPDATE projections.parked_events SET state = %(state)s, reason = %(reason)s WHERE id = %(id)s AND state <> 'waiting' RETURNING model
+"""
+
+
+class UnknownProjection(NotFound):
+    """There is no projection {name} here."""
+
+
+class UnknownJob(NotFound):
+    """There is no rebuild {id} here."""
+
+
+class UnknownParkedEvent(NotFound):
+    """There is no parked event {id} here."""
+
+
+class RebuildRuns(InvariantViolated):
+    """A rebuild or rollback of {name} is running already; wait for it, or cancel it."""
+
+    code = "rebuild-running"
+
+
+class NothingKept(InvariantViolated):
+    """No earlier generation of {name} is kept, so there is nothing to go back to."""
+
+    code = "no-kept-generation"
+
+
+async def projections(connection: Connection) -> list[dict[str, Any]]:
+    """Every read model and how it does."""
+    return await _rows(connection, PROJECTIONS, {})
+
+
+async def rebuild(connection: Connection, model: str, *, verify: bool = False) -> dict[str, Any]:
+    """Queue a rebuild.  `verify`: fold a second time and compare.  Errors: UnknownProjection, RebuildRuns."""
+    await _known(connection, model)
+    return await _queued(connection, model, await job_rows.create(connection, model, "rebuild", verify=verify))
+
+
+async def rollback(connection: Connection, model: str) -> dict[str, Any]:
+    """Queue the return to the generation that was live before.  Errors: UnknownProjection, NothingKept, RebuildRuns."""
+    await _known(connection, model)
+    retired = [k.generation for k in await generations.kept(connection, model) if k.status == "retired"]
+    if not retired:
+        raise NothingKept(name=model)
+    return await _queued(connection, model, await job_rows.create(connection, model, "rollback", generation=retired[0]))
+
+
+async def drop_old(connection: Connection, model: str) -> int:
+    """Drop the kept generation; answers how many were dropped.  Errors: UnknownProjection, RebuildRuns."""
+    await _known(connection, model)
+    if any(j["status"] in ("queued", "running", "cancelling") for j in await jobs(connection) if j["projection"] == model):
+        raise RebuildRuns(name=model)
+    retired = [k.generation for k in await generations.kept(connection, model) if k.status == "retired"]
+    for generation in retired:
+        await generations.drop(connection, model, generation)
+    return len(retired)
+
+
+async def jobs(connection: Connection) -> list[dict[str, Any]]:
+    """Newest first."""
+    return await _rows(connection, JOBS, {"id": None})
+
+
+async def job(connection: Connection, job_id: UUID) -> dict[str, Any]:
+    """Errors: UnknownJob."""
+    found = await _rows(connection, JOBS, {"id": job_id})
+    if not found:
+        raise UnknownJob(id=job_id)
+    return found[0]
+
+
+async def cancel(connection: Connection, job_id: UUID) -> dict[str, Any]:
+    """Stop a job; a running one stops a moment later.  Cancelling what has ended is nothing.  Errors: UnknownJob."""
+    await connection.execute(CANCEL, {"id": job_id})
+    await _order(connection, "cancel")
+    return await job(connection, job_id)
+
+
+async def pause(connection: Connection, model: str) -> None:
+    """Stop following the log; nothing moves once this has returned.  Errors: UnknownProjection."""
+    await _set_paused(connection, model, paused=True)
+
+
+async def resume(connection: Connection, model: str) -> None:
+    """Follow it again.  Errors: UnknownProjection."""
+    await _set_paused(connection, model, paused=False)
+
+
+async def parked(connection: Connection) -> list[dict[str, Any]]:
+    """Events that could not be projected, each with how many of its stream wait behind it."""
+    return await _rows(connection, PARKED, {"id": None})
+
+
+async def retry(connection: Connection, parked_id: UUID) -> None:
+    """Let the leader try it again, and what waits behind it.  Errors: UnknownParkedEvent."""
+    await _decide(connection, parked_id, "retrying", None)
+
+
+async def skip(connection: Connection, parked_id: UUID, reason: str) -> None:
+    """Leave it out for good, in rebuilds too, and go on with what waits behind it.  Errors: UnknownParkedEvent."""
+    await _decide(connection, parked_id, "skipping", reason)
+
+
+async def _decide(connection: Connection, parked_id: UUID, state: str, reason: str | None) -> None:
+    row = await (await connection.execute(DECIDE, {"id": parked_id, "state": state, "reason": reason})).fetchone()
+    if row is None:
+        raise UnknownParkedEvent(id=parked_id)
+    await _order(connection, row[0])
+
+
+async def _set_paused(connection: Connection, model: str, *, paused: bool) -> None:
+    await _known(connection, model)
+    async with connection.transaction():
+        await connection.execute(FENCE, {"model": model})
+        await connection.execute(PAUSE, {"model": model, "paused": paused})
+        await _order(connection, model)
+
+
+async def _queued(connection: Connection, model: str, job_id: UUID | None) -> dict[str, Any]:
+    if job_id is None:
+        raise RebuildRuns(name=model)
+    return await job(connection, job_id)
+
+
+async def _known(connection: Connection, model: str) -> None:
+    row = await (await connection.execute(KNOWN, {"model": model})).fetchone()
+    if not row or not row[0]:
+        raise UnknownProjection(name=model)
+
+
+async def _order(connection: Connection, what: str) -> None:
+    await connection.execute(job_rows.WAKE, {"what": what})
+
+
+async def _rows(connection: Connection, sql: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
+    async with connection.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(sql, parameters)
+        return await cursor.fetchall()

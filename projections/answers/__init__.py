@@ -1,0 +1,1 @@
+"""What clients get, as the document tells it: one module a feature, for commands and queries alike."""

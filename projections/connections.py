@@ -1,0 +1,23 @@
+"""The projector's own connections to Postgres."""
+
+from __future__ import annotations
+
+import psycopg
+
+from infrastructure.postgres import as_application
+from projections.reading import Connection
+
+# A leader whose host is gone keeps its locks until the server notices: within about five seconds.
+_OPTIONS = (
+    " -c tcp_keepalives_idle=2 -c tcp_keepalives_interval=1 -c tcp_keepalives_count=2 -c statement_timeout=0 -c synchronous_commit=on"
+)
+
+
+async def connect(url: str) -> Connection:
+    """A connection of the projector's, in the application role."""
+    parameters = as_application(url)
+    parameters["options"] += _OPTIONS
+    connection: Connection = await psycopg.AsyncConnection.connect(
+        "", **parameters, autocommit=True, connect_timeout=5, application_name="trialog-projector"
+    )
+    return connection

@@ -1,0 +1,26 @@
+"""Tags: events to rows."""
+
+from __future__ import annotations
+
+from domain.aggregates.tags import Tag
+from projections.decoding import Recorded
+from projections.read_models.tags import TagRow
+from projections.registry import projects
+from projections.rows import Rows
+from projections.texts import folded
+
+
+@projects(Tag.Created, into=TagRow)
+def created(event: Recorded[Tag.Created], rows: Rows[TagRow]) -> None:
+    data = event.data
+    rows.put(
+        TagRow(
+            tag_id=event.stream_id,
+            organization_id=data.organization_id,
+            name=data.name,
+            name_folded=folded(data.name),
+            color=data.color,
+            created_at=event.recorded_at,
+            version=event.version,
+        )
+    )

@@ -1,0 +1,49 @@
+"""Tags: the names that tasks refer to by id."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+import orjson
+
+from projections.columns import Id, Rendered, Time, Whole
+from projections.registry import Index, read_model
+from projections.rows import Row
+from projections.statements import Listing, Page, Sort, SortKey, Statement
+
+
+def _document(row: TagRow) -> str:
+    return orjson.dumps({"id": row.tag_id, "name": row.name, "color": row.color, "version": row.version}).decode()
+
+
+@read_model("tags", version=1, key="tag_id", indexes=[Index(("organization_id", "name_folded"))])
+class TagRow(Row):
+    """One name."""
+
+    tag_id: Id
+    organization_id: Id
+    name: str
+    name_folded: str  # as `projections.texts.folded` makes it
+    color: str | None
+    created_at: Time
+    version: Whole
+    document: Annotated[str, Rendered(_document)] = ""
+
+
+MODELS = ("tags",)
+LISTING = Listing(
+    models=MODELS,
+    source="read_models.tags t",
+    columns="t.document",
+    item="r.document",
+    id="t.tag_id",
+    keys={"name": SortKey("t.name_folded", "text"), "created_at": SortKey("t.created_at", "timestamptz")},
+)
+BY_NAME = (Sort("name"),)
+
+
+def tag_list(organization_id: UUID, session_id: UUID | None, page: Page) -> Statement:
+    """Columns: items (JSON array), total, last_key (JSON array or null), checkpoint, required."""
+    conditions = ["t.organization_id = %(organization_id)s"]
+    return LISTING.statement(page, conditions, {"organization_id": organization_id, "session_id": session_id})

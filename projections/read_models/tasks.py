@@ -1,0 +1,219 @@
+"""Tasks: one row a task, and how many live ones an organization has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import orjson
+
+from projections.columns import Id, Ids, Rendered, Time, Whole
+from projections.registry import Index, read_model
+from projections.rows import Row
+from projections.statements import REQUIRED, Listing, Page, Sight, SortKey, Statement, checkpoint_of
+from projections.texts import folded
+
+STATUSES = ("todo", "in_progress", "blocked", "in_review", "done", "cancelled")  # in the order in which lists sort them
+PRIORITIES = ("low", "medium", "high", "critical")
+
+
+def _document(row: TaskRow) -> str:
+    """The task as clients see it, without its closing brace: the tags' names are added by the read, for they change on their own."""
+    return orjson.dumps(
+        {
+            "id": row.task_id,
+            "title": row.title,
+            "description": row.description,
+            "status": row.status,
+            "priority": row.priority,
+            "assignee_id": row.assignee_id,
+            "creator_id": row.creator_id,
+            "due_at": row.due_at,
+            "estimate_minutes": row.estimate_minutes,
+            "logged_minutes": row.logged_minutes,
+            "comments_count": row.comments_count,
+            "created_at": row.created_at,
+            "updated_at": row.updated_at,
+            "completed_at": row.completed_at,
+            "version": row.version,
+        }
+    )[:-1].decode()
+
+
+def _search(row: TaskRow) -> str:
+    return folded(f"{row.title} {row.description}")
+
+
+@read_model(
+    "tasks",
+    version=1,
+    key="task_id",
+    # Few, and none on what most events change: a change that no index knows stays on its page.
+    indexes=[
+        Index(("organization_id", "created_at", "task_id"), where="NOT deleted"),
+        Index(("assignee_id", "created_at"), where="NOT deleted"),
+        Index(("creator_id", "created_at"), where="NOT deleted"),
+        Index(("due_at",), where="NOT deleted AND completed_at IS NULL AND due_at IS NOT NULL"),
+    ],
+)
+class TaskRow(Row):
+    """One task.  Deleted ones are kept, hidden, to be restored."""
+
+    task_id: Id
+    organization_id: Id
+    creator_id: Id
+    title: str
+    description: str
+    status: str
+    priority: str
+    assignee_id: Id | None
+    due_at: Time | None
+    estimate_minutes: Whole | None
+    tag_ids: Ids
+    created_at: Time
+    updated_at: Time
+    version: Whole
+    logged_minutes: Whole = 0
+    comments_count: Whole = 0
+    completed_at: Time | None = None
+    deleted: bool = False
+    search: Annotated[str, Rendered(_search)] = ""
+    document: Annotated[str, Rendered(_document)] = ""
+
+
+@read_model("task_counts", of=TaskRow, key="organization_id")
+class TaskCountRow(Row):
+    """How many tasks an organization has that are not deleted: the exact total of the plain list, without counting."""
+
+    organization_id: Id
+    live: int = 0
+
+
+MODELS = ("tasks", "tags")
+_NAME = "(SELECT to_json(g.name)::text FROM read_models.tags g WHERE g.tag_id = r.tag_ids[{}])"
+# Names of a task's tags in the order in which it has them; a deleted tag is in none.  Most tasks have few, and for these a
+# lookup each costs half of what a join does, of which every node is made ready even if no task has a tag.
+TAGS = f"""
+    CASE WHEN r.tag_ids = '{{}}' THEN '[]'
+         WHEN cardinality(r.tag_ids) <= 3 THEN '[' || concat_ws(',', {", ".join(_NAME.format(n) for n in (1, 2, 3))}) || ']'
+         ELSE (SELECT '[' || coalesce(string_agg(to_json(g.name)::text, ',' ORDER BY array_position(r.tag_ids, g.tag_id)), '') || ']'
+               FROM read_models.tags g WHERE g.tag_id = ANY (r.tag_ids)) END
+"""
+DOCUMENT = f"r.document || ',\"tags\":' || {TAGS} || '}}'"
+OPEN = "t.status NOT IN ('done', 'cancelled')"
+VISIBLE = "t.organization_id = %(organization_id)s AND NOT t.deleted"
+OWN = "(t.assignee_id = %(own)s OR t.creator_id = %(own)s)"
+
+# One task, by id; hidden from whom it does not concern.
+TASK = f"""
+    SELECT {DOCUMENT} AS body, r.version, {checkpoint_of(*MODELS)} AS checkpoint, {REQUIRED} AS required
+    FROM (VALUES (1)) AS always (one) LEFT JOIN read_models.tasks r
+      ON r.task_id = %(task_id)s AND r.organization_id = %(organization_id)s AND NOT r.deleted
+     AND (%(own)s::uuid IS NULL OR r.assignee_id = %(own)s OR r.creator_id = %(own)s)
+"""
+COUNTED = "coalesce((SELECT n.live FROM read_models.task_counts n WHERE n.organization_id = %(organization_id)s), 0)"
+
+
+def _rank(column: str, names: tuple[str, ...]) -> str:
+    """Where a value stands among these."""
+    return f"array_position(ARRAY[{', '.join(repr(name) for name in names)}], {column})"
+
+
+LISTING = Listing(
+    models=MODELS,
+    source="read_models.tasks t",
+    columns="t.document, t.tag_ids",
+    item=DOCUMENT,
+    id="t.task_id",
+    keys={
+        "created_at": SortKey("t.created_at", "timestamptz"),
+        "updated_at": SortKey("t.updated_at", "timestamptz"),
+        "due_at": SortKey("t.due_at", "timestamptz", nullable=True),
+        "title": SortKey("t.title", "text"),
+        "priority": SortKey(_rank("t.priority", PRIORITIES), "integer"),
+        "status": SortKey(_rank("t.status", STATUSES), "integer"),
+    },
+)
+DEFAULT_PAGE = Page()
+DEFAULT_LIST = LISTING.sql(DEFAULT_PAGE, [VISIBLE], COUNTED)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFilter:
+    """Which tasks; None and empty mean any."""
+
+    status: tuple[str, ...] = ()
+    priority: tuple[str, ...] = ()
+    assignee_id: tuple[UUID, ...] = ()
+    creator_id: tuple[UUID, ...] = ()
+    tag: tuple[str, ...] = ()  # names, all of them
+    overdue: bool | None = None
+    due_before: datetime | None = None  # exclusive, as created_before
+    due_after: datetime | None = None  # inclusive, as created_after
+    created_before: datetime | None = None
+    created_after: datetime | None = None
+    q: str = ""
+    now: datetime | None = None  # what `overdue` compares with; None: the database's clock
+
+
+def task(task_id: UUID, organization_id: UUID, sight: Sight, session_id: UUID | None) -> Statement:
+    """Columns: body (JSON; null: there is none that the caller may see), version, checkpoint, required."""
+    parameters = {"task_id": task_id, "organization_id": organization_id, "own": sight.own, "session_id": session_id}
+    return Statement(TASK, parameters, MODELS)
+
+
+def task_list(organization_id: UUID, sight: Sight, session_id: UUID | None, wanted: TaskFilter, page: Page) -> Statement:
+    """Columns: items (JSON array), total, last_key (JSON array or null), checkpoint, required."""
+    parameters: dict[str, Any] = {"organization_id": organization_id, "session_id": session_id}
+    conditions = [VISIBLE]
+    if sight.own is not None:
+        conditions.append(OWN)
+        parameters["own"] = sight.own
+    for condition, name, value in _conditions(wanted):
+        conditions.append(condition)
+        parameters |= {name: value} if name else {}
+    if "tags" in parameters:
+        parameters["tags_count"] = len(parameters["tags"])
+    total = COUNTED if len(conditions) == 1 else None
+    return LISTING.statement(page, conditions, parameters, total=total)
+
+
+def _conditions(wanted: TaskFilter) -> Iterator[tuple[str, str, Any]]:
+    """(condition, its parameter, value)"""
+    for name in ("status", "priority"):
+        if chosen := getattr(wanted, name):
+            yield f"t.{name} = ANY(%({name})s)", name, list(chosen)
+    for name in ("assignee_id", "creator_id"):
+        if ids := getattr(wanted, name):
+            yield f"t.{name} = ANY(%({name})s)", name, list(ids)
+    for name, column, compare in (
+        ("due_before", "due_at", "<"),
+        ("due_after", "due_at", ">="),
+        ("created_before", "created_at", "<"),
+        ("created_after", "created_at", ">="),
+    ):
+        if (limit := getattr(wanted, name)) is not None:
+            yield f"t.{column} {compare} %({name})s", name, limit
+    if wanted.tag:
+        yield ALL_TAGS, "tags", sorted({folded(name) for name in wanted.tag})
+    if words := folded(wanted.q).split():
+        yield "t.search LIKE ALL (%(words)s)", "words", [f"%{_literally(word)}%" for word in words]
+    if wanted.overdue is not None:
+        overdue = f"coalesce(t.due_at < coalesce(%(now)s::timestamptz, now()) AND {OPEN}, false)"
+        yield (overdue if wanted.overdue else f"NOT {overdue}"), "now", wanted.now
+
+
+# No name may be missing; an array with a null in it is contained in none.
+ALL_TAGS = """
+    t.tag_ids @> coalesce((
+        SELECT array_agg(g.tag_id) FROM read_models.tags g
+        WHERE g.organization_id = %(organization_id)s AND g.name_folded = ANY(%(tags)s) HAVING count(*) = %(tags_count)s
+    ), ARRAY[NULL::uuid])
+"""
+
+
+def _literally(word: str) -> str:
+    return word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

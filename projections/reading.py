@@ -1,0 +1,114 @@
+"""Reading the log in batches: Postgres builds one JSON text of all rows, msgspec turns it into events in one call.
+
+Positions are gap-free and the log's order is its commit order, so "after n" misses nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, LiteralString
+
+import psycopg
+import structlog
+from psycopg import AsyncConnection
+
+from projections.decoding import Decoded, Decoder, Keys, Undecodable
+
+Connection = AsyncConnection[Any]
+
+# Text concatenation is what Postgres does fastest here: 410,000 rows/s against 340,000 with concat() and 230,000 for
+# rows that psycopg takes apart.  The form is the array-like one that `Recorded` reads.
+ROW: LiteralString = """
+    '["' || e.topic || '@' || e.topic_version || '",' || e.position || ',"' || e.stream_id || '",' || e.stream_version || ',"'
+    || to_char(e.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || '",'
+    || coalesce('"' || e.organization_id || '"', 'null') || ',' || coalesce('"' || e.actor_id || '"', 'null') || ',' || e.data || ']'
+"""
+# The inner ORDER BY reads by primary key; the outer one finds its input sorted already.  As bytea psycopg hands on the bytes.
+BATCH: LiteralString = (
+    "SELECT count(*), max(e.position), convert_to('[' || string_agg(" + ROW + ", ',' ORDER BY e.position) "
+    "FILTER (WHERE e.topic = ANY(%(topics)s)) || ']', 'UTF8') "
+    "FROM (SELECT position, stream_id, stream_version, topic, topic_version, recorded_at, organization_id, actor_id, data "
+    "FROM log.events WHERE position > %(after)s AND position <= %(upto)s ORDER BY position LIMIT %(limit)s) e"
+)
+SINGLY: LiteralString = (
+    "SELECT e.position, e.stream_id::text, e.topic, " + ROW + " FROM log.events e "
+    "WHERE e.position > %(after)s AND e.position <= %(upto)s AND e.topic = ANY(%(topics)s) ORDER BY e.position"
+)
+BY_POSITION: LiteralString = (
+    "SELECT e.position, e.stream_id::text, e.topic, " + ROW + " FROM log.events e WHERE e.position = ANY(%(positions)s) ORDER BY e.position"
+)
+HEAD = "SELECT coalesce(max(position), 0) FROM log.events"
+END_OF_LOG = 9_223_372_036_854_775_807
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Batch:
+    """What the log holds after a position."""
+
+    after: int
+    upto: int  # position of its last event
+    count: int  # events in it, of any topic
+    events: Decoded = field(default_factory=list)  # those of the topics asked for
+    undecodable: list[Undecodable] = field(default_factory=list)
+
+    def part(self, after: int, upto: int) -> Batch:
+        """The events in between; positions are gap-free, so the count is their distance."""
+        return Batch(
+            after=after,
+            upto=upto,
+            count=upto - after,
+            events=[e for e in self.events if after < e.position <= upto],
+            undecodable=[u for u in self.undecodable if after < u.position <= upto],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """The log, as far as some topics go."""
+
+    connection: Connection
+    decoder: Decoder
+    keys: Keys
+
+    async def read(self, topics: list[str], *, after: int, limit: int, upto: int = END_OF_LOG) -> Batch:
+        """The next events; `upto` inclusive.  What cannot be decoded is told apart, never an error."""
+        parameters = {"topics": topics, "after": after, "upto": upto, "limit": limit}
+        cursor = await self.connection.execute(BATCH, parameters, prepare=True, binary=True)
+        count, last, rows = await cursor.fetchone() or (0, None, None)
+        batch = Batch(after=after, upto=last or after, count=count)
+        if rows is None:
+            return batch
+        try:
+            batch.events = await self.decoder.decode(rows, self.keys)
+        except psycopg.Error:
+            raise  # the keyring lost its database: nothing is wrong with the events
+        except Exception as error:  # noqa: BLE001 - any one event may be at fault, in decoding, upcasting or opening
+            log.warning("projection.batch_undecodable", after=after, upto=batch.upto, error=str(error))
+            singly = {"topics": topics, "after": batch.after, "upto": batch.upto}
+            await self._decode_singly(await (await self.connection.execute(SINGLY, singly)).fetchall(), batch)
+        return batch
+
+    async def read_positions(self, positions: list[int]) -> Batch:
+        """These events alone, in order."""
+        batch = Batch(after=0, upto=0, count=len(positions))
+        rows = await (await self.connection.execute(BY_POSITION, {"positions": positions})).fetchall()
+        await self._decode_singly(rows, batch)
+        return batch
+
+    async def _decode_singly(self, rows: list[tuple[Any, ...]], batch: Batch) -> None:
+        for position, stream_id, topic, row in rows:
+            try:
+                batch.events.append(await self.decoder.decode_row(row.encode(), self.keys))
+            except psycopg.Error:
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever is wrong with it, the event is parked and the others go on
+                reason = f"{type(error).__name__}: {error}"
+                batch.undecodable.append(Undecodable(position=position, stream_id=stream_id, topic=topic, error=reason))
+
+
+async def head(connection: Connection) -> int:
+    """The last position of the log."""
+    row = await (await connection.execute(HEAD)).fetchone()
+    return int(row[0]) if row else 0

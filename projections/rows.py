@@ -1,0 +1,181 @@
+"""Rows and the operations on them.  A whole batch is folded in memory to one net effect per row before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
+from operator import attrgetter
+from types import MappingProxyType
+from typing import Any, Generic, TypeVar
+
+import msgspec
+import structlog
+
+log = structlog.get_logger(__name__)
+
+PUT, PATCH, REMOVE, ADD = "put", "patch", "remove", "add"
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+Operation = tuple[str, Any, Any]  # which, key, row or values
+
+
+class Row(msgspec.Struct, array_like=True, gc=False):
+    """Base of row types.  Columns without a default come first, rendered ones last."""
+
+
+R = TypeVar("R", bound=Row)
+
+
+class Rows(Generic[R]):
+    """The rows of one table, as far as a batch needs them.  Keys are texts, or tuples of texts where a key has several columns.
+
+    What a projector states here touches memory only.  `patch` and `add` of a row that is not in memory wait until the engine
+    has fetched it; order per row is kept.
+    """
+
+    def __init__(self, row_class: type[R], key: tuple[str, ...], *, complete: bool = False) -> None:
+        """`complete`: the table is empty, so that what is not in memory does not exist."""
+        self.row_class = row_class
+        self.key_columns = key
+        self.complete = complete
+        self.columns = frozenset(row_class.__struct_fields__)
+        self._key: Callable[[R], Any] = attrgetter(*key)
+        # None: known not to exist.  A row is in one of the two: changed since the last `take`, or as the table has it.
+        self._changed: dict[Any, R | None] = {}
+        self._unchanged: dict[Any, R | None] = {}
+        self._waiting: dict[Any, list[Operation]] = {}
+        self._starts = _starts_from_defaults(row_class, key)
+
+    # What projectors say.
+
+    def put(self, row: R) -> None:
+        """The row is this from here on, whether it was there or not."""
+        key = self._key(row)
+        self._changed[key] = row
+        if self._waiting:
+            self._waiting.pop(key, None)
+
+    def patch(self, key: Any, changes: Mapping[str, Any] = NOTHING, /, **more: Any) -> None:
+        """These columns have new values.  A row that does not exist stays so, with a warning: a fact is never refused."""
+        row = self._changed.get(key) or self._about_to_change(key)
+        if row is None:
+            self._without_row(PATCH, key, {**changes, **more})
+            return
+        for name, value in changes.items():
+            setattr(row, name, value)
+        for name, value in more.items():
+            setattr(row, name, value)
+
+    def remove(self, key: Any, /) -> None:
+        """The row is gone; removing what is not there is nothing."""
+        self._changed[key] = None
+        self._waiting.pop(key, None)
+
+    def add(self, key: Any, /, **amounts: int) -> None:
+        """Count up (or down) number columns.  Where every other column has a default, the first call makes the row."""
+        row = self._changed.get(key) or self._about_to_change(key)
+        if row is None:
+            self._without_row(ADD, key, amounts)
+            return
+        for name, amount in amounts.items():
+            setattr(row, name, (getattr(row, name) or 0) + amount)
+
+    # What the engine does.
+
+    def wanted(self) -> list[Any]:
+        """Keys whose rows must be fetched before the batch can be written."""
+        return list(self._waiting)
+
+    @property
+    def is_waiting(self) -> bool:
+        return bool(self._waiting)
+
+    def supply(self, rows: Iterable[R]) -> None:
+        """The rows of all `wanted` keys that exist; then what waited for them happens."""
+        waiting, self._waiting = self._waiting, {}
+        self._unchanged.update(dict.fromkeys(waiting))
+        self._unchanged.update((self._key(row), row) for row in rows)
+        for key, operations in waiting.items():
+            for operation, _, values in operations:
+                (self.patch if operation is PATCH else self.add)(key, **values)
+
+    @property
+    def changed_count(self) -> int:
+        return len(self._changed)
+
+    def take(self, keep: int) -> tuple[list[R], list[Any]]:
+        """(rows to write, keys to delete) since the last take.  At most `keep` rows stay in memory, those that changed last."""
+        taken, self._changed = self._changed, {}
+        upserts = [row for row in taken.values() if row is not None]
+        deletes = [key for key, row in taken.items() if row is None] if len(upserts) < len(taken) else []
+        unchanged = self._unchanged
+        for key in taken.keys() & unchanged.keys():
+            del unchanged[key]  # so that it goes to the end: the next to be dropped stand first
+        unchanged.update(taken)
+        # What was just taken must stay: until it is committed, a fetch would find the rows as they were before.
+        if (excess := len(unchanged) - max(keep, len(taken))) > 0:
+            self.complete = False
+            for key in list(islice(unchanged, excess)):
+                del unchanged[key]
+        return upserts, deletes
+
+    def forget(self) -> None:
+        """What was taken did not come to be in the database: memory is worth nothing now."""
+        self._changed, self._unchanged, self._waiting, self.complete = {}, {}, {}, False
+
+    def apply(self, operations: Iterable[Operation]) -> None:
+        """Do what a `Journal` wrote down."""
+        for operation, key, values in operations:
+            if operation is PUT:
+                self.put(values)
+            elif operation is REMOVE:
+                self.remove(key)
+            else:
+                (self.patch if operation is PATCH else self.add)(key, **values)
+
+    def _about_to_change(self, key: Any) -> R | None:
+        row = self._unchanged.get(key) if key not in self._changed else None
+        if row is not None:
+            del self._unchanged[key]
+            self._changed[key] = row
+        return row
+
+    def _without_row(self, operation: str, key: Any, values: dict[str, Any]) -> None:
+        if not self.complete and key not in self._changed and key not in self._unchanged:
+            self._waiting.setdefault(key, []).append((operation, key, values))
+        elif operation is ADD and self._starts:
+            parts = key if isinstance(key, tuple) else (key,)
+            self.put(self.row_class(**dict(zip(self.key_columns, parts, strict=True)), **values))
+        else:
+            log.warning("projection.row_missing", table=self.row_class.__name__, key=key, operation=operation)
+
+
+class Journal(Generic[R]):
+    """Stands for `Rows` while one doubtful event is projected: writes down what it states, and checks it, but does nothing."""
+
+    def __init__(self, rows: Rows[R]) -> None:
+        self._target = rows
+        self.operations: list[Operation] = []
+
+    def put(self, row: R) -> None:
+        if type(row) is not self._target.row_class:
+            raise TypeError(f"{type(row).__name__} put into the rows of {self._target.row_class.__name__}")
+        self.operations.append((PUT, None, row))
+
+    def patch(self, key: Any, changes: Mapping[str, Any] = NOTHING, /, **more: Any) -> None:
+        self.operations.append((PATCH, key, self._checked({**changes, **more})))
+
+    def remove(self, key: Any, /) -> None:
+        self.operations.append((REMOVE, key, None))
+
+    def add(self, key: Any, /, **amounts: int) -> None:
+        self.operations.append((ADD, key, self._checked(amounts)))
+
+    def _checked(self, values: dict[str, Any]) -> dict[str, Any]:
+        if unknown := values.keys() - self._target.columns:
+            raise AttributeError(f"{self._target.row_class.__name__} has no column {', '.join(sorted(unknown))}")
+        return values
+
+
+def _starts_from_defaults(row_class: type[Row], key: tuple[str, ...]) -> bool:
+    required = [f.name for f in msgspec.structs.fields(row_class) if f.required]
+    return set(required) <= set(key)
