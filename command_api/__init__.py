@@ -1,0 +1,1 @@
+"""The write door: HTTP requests become commands."""

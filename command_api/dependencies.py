@@ -1,0 +1,90 @@
+"""From a request to a command and back: actor, idempotency key, expected version, reason; then the answer's headers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import orjson
+from eventsourcing.domain import AggregateEvent
+
+from domain.aggregates.access import refused as refused_fact
+from domain.kernel.aggregate import Root
+from domain.kernel.command import Command, Context, IdempotencyKey
+from domain.kernel.errors import DomainError
+from infrastructure.command_bus import Outcome
+from infrastructure.event_store.store import AggregateStore
+from infrastructure.http.call import Call, Headers, Reply, json_reply
+from infrastructure.presenting import presented
+
+Present = Callable[[Any, AggregateStore], Awaitable[Mapping[str, Any]]]
+
+
+async def run(call: Call, command: Command, *, reason: str | None = None, with_key: bool = True) -> Outcome:
+    """Dispatch a command in the circumstances of the request.  Errors: any DomainError."""
+    bus = call.services.bus
+    assert bus is not None, "command routes run in processes that can write"
+    return await bus.dispatch(
+        command, _context(call, call.change_reason() or _told(reason)), if_match=call.if_match(), key=_key(call) if with_key else None
+    )
+
+
+async def dispatch(
+    call: Call, command: Command, *, present: Present = presented, status: int = 200, reason: str | None = None, at: str = ""
+) -> Reply:
+    """Run a command whose answer is one aggregate, and present it: its version is the ETag.  `at`: the path for Location."""
+    outcome = await run(call, command, reason=reason)
+    aggregate: Root = outcome.answer
+    headers = [(b"etag", f'"{aggregate.version}"'.encode()), *told(outcome)]
+    if status == 201 and at:
+        headers.append((b"location", f"{at}/{aggregate.id}".encode()))
+    return json_reply(status, orjson.dumps(await present(aggregate, call.services.store)), headers)
+
+
+async def dispatch_quietly(call: Call, command: Command, *, reason: str | None = None) -> Reply:
+    """Run a command that answers nothing: 204."""
+    return Reply(204, b"", told(await run(call, command, reason=reason)))
+
+
+def told(outcome: Outcome) -> Headers:
+    """What every answer to a command tells."""
+    headers = [(b"log-position", str(outcome.position).encode())]
+    if outcome.replayed:
+        headers.append((b"idempotency-replayed", b"true"))
+    return headers
+
+
+async def note(call: Call, fact: AggregateEvent, *, reason: str | None = None) -> int:
+    """Store a fact in the circumstances of the request; its position."""
+    bus = call.services.bus
+    assert bus is not None, "command routes run in processes that can write"
+    return await bus.note(fact, call.actor, _context(call, call.change_reason() or _told(reason)))
+
+
+async def remember_refusal(call: Call, error: DomainError) -> None:
+    """A refusal of somebody logged in is a security event."""
+    bus = call.services.bus
+    assert bus is not None, "command routes run in processes that can write"
+    assert call.actor.id is not None, "only logged-in people are refused"
+    fact = refused_fact(call.actor.id, call.scope["method"], call.path[:200], error.code)
+    await bus.note(fact, call.actor, _context(call, None))
+
+
+def _context(call: Call, reason: str | None) -> Context:
+    return call.services.context(
+        call.actor, request_id=call.request_id, reason=reason, user_agent=call.user_agent, traceparent=call.traceparent
+    )
+
+
+def _told(reason: str | None) -> str | None:
+    return reason.strip() or None if reason else None
+
+
+def _key(call: Call) -> IdempotencyKey | None:
+    key = call.idempotency_key()
+    if key is None or call.actor.id is None:
+        return None
+    organization = call.actor.organization_id if call.route.access.organization else None
+    request = b"\n".join([call.scope["method"].encode(), call.path.encode(), str(organization).encode(), call.body])
+    return IdempotencyKey(call.actor.id, key, hashlib.sha256(request).hexdigest())

@@ -1,0 +1,26 @@
+"""The account that the settings name, made at start if it is missing; several processes may try at once."""
+
+from __future__ import annotations
+
+import structlog
+
+from domain.commands.users import EmailTaken, MakeFirstSuperuser
+from domain.kernel.actor import Actor
+from infrastructure.wiring import Services
+
+INSTALLATION = Actor(id=None, name="installation", superuser=True)
+log = structlog.get_logger(__name__)
+
+
+async def make_first_superuser(services: Services) -> None:
+    """Nothing happens when there is such an account already, or no password to give it."""
+    settings = services.settings
+    if settings.first_superuser_password is None:
+        return
+    assert services.bus is not None, "only processes that can write make accounts"
+    command = MakeFirstSuperuser(email=settings.first_superuser_email, password=settings.first_superuser_password.get_secret_value())
+    try:
+        await services.bus.dispatch(command, services.context(INSTALLATION))
+    except EmailTaken:
+        return
+    log.info("superuser.made", email=settings.first_superuser_email)

@@ -1,0 +1,1 @@
+"""Bodies and unsafe verbs, one module a feature.  Routes parse, dispatch and present."""

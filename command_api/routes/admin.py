@@ -1,0 +1,129 @@
+"""What superusers do to read models.  Each act is an event; it is stored before it is done.  Source: contract, section 10."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+from uuid import UUID
+
+import orjson
+from pydantic import AfterValidator, Field
+
+from command_api.dependencies import note
+from domain.aggregates.operations import requested
+from infrastructure.http.call import Call, Reply, json_reply
+from infrastructure.http.documents import CommandCall, commands
+from infrastructure.http.routing import Router, access
+from infrastructure.http.values import Answer, Body, Instant, ReasonBody, Text
+from projections import admin
+
+router = Router(prefix="/admin", tags=["admin"])
+
+
+class JobOut(Answer):
+    """A rebuild or rollback, and how far it is."""
+
+    id: UUID
+    projection: str
+    kind: str
+    status: str
+    phase: str
+    generation: int | None
+    verify: bool
+    events_done: int
+    events_total: int
+    rate: float
+    eta_seconds: float | None
+    rows_live: int | None
+    rows_new: int | None
+    checksum: str | None
+    error: str | None
+    created_at: Instant
+    started_at: Instant | None
+    finished_at: Instant | None
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must not be blank")
+    return text
+
+
+class SkipBody(Body):
+    """Why an event is left out."""
+
+    reason: Annotated[str, Text(1, 1000, multiline=True), AfterValidator(_not_blank), Field(examples=["Wrong by a bug that is fixed."])]
+
+
+Act = Callable[[Any, Any], Awaitable[Any]]
+_superuser = access(superuser=True, organization=False)
+
+
+@router.post(
+    "/projections/{name}/rebuild", status_code=202, response_model=JobOut, operation_id="rebuildProjection", responses=commands(403, 409)
+)
+@_superuser
+async def rebuild(name: str, call: CommandCall, body: ReasonBody | None = None) -> Reply:
+    """Fill a read model anew from the log, beside the live one; readers notice nothing."""
+    return await _act(call, _why(body), "rebuild", "projection", name, admin.rebuild, status=202)
+
+
+@router.post(
+    "/projections/{name}/rollback", status_code=202, response_model=JobOut, operation_id="rollBackProjection", responses=commands(403, 409)
+)
+@_superuser
+async def rollback(name: str, call: CommandCall, body: ReasonBody | None = None) -> Reply:
+    """Go back to the generation before."""
+    return await _act(call, _why(body), "rollback", "projection", name, admin.rollback, status=202)
+
+
+@router.post("/projections/{name}/pause", status_code=204, operation_id="pauseProjection", responses=commands(403))
+@_superuser
+async def pause(name: str, call: CommandCall, body: ReasonBody | None = None) -> Reply:
+    """Stop following the log; the old state goes on being served."""
+    return await _act(call, _why(body), "pause", "projection", name, admin.pause)
+
+
+@router.post("/projections/{name}/resume", status_code=204, operation_id="resumeProjection", responses=commands(403))
+@_superuser
+async def resume(name: str, call: CommandCall, body: ReasonBody | None = None) -> Reply:
+    """Follow the log again."""
+    return await _act(call, _why(body), "resume", "projection", name, admin.resume)
+
+
+@router.delete("/rebuilds/{rebuild_id}", response_model=JobOut, operation_id="cancelRebuild", responses=commands(403, 409))
+@_superuser
+async def cancel(rebuild_id: UUID, call: CommandCall, body: ReasonBody | None = None) -> Reply:
+    """Give up a rebuild; what it has made is dropped."""
+    return await _act(call, _why(body), "cancel", "rebuild", rebuild_id, admin.cancel, status=200)
+
+
+@router.post("/dead-letters/{letter_id}/retry", status_code=204, operation_id="retryDeadLetter", responses=commands(403))
+@_superuser
+async def retry(letter_id: UUID, call: CommandCall, body: ReasonBody | None = None) -> Reply:
+    """Try a parked event again, and then those that queue behind it."""
+    return await _act(call, _why(body), "retry", "dead letter", letter_id, admin.retry)
+
+
+@router.post("/dead-letters/{letter_id}/skip", status_code=204, operation_id="skipDeadLetter", responses=commands(403))
+@_superuser
+async def skip(letter_id: UUID, body: SkipBody, call: CommandCall) -> Reply:
+    """Leave a parked event out for good, for a reason."""
+
+    async def skip_it(connection: Any, name: UUID) -> None:
+        await admin.skip(connection, name, body.reason)
+
+    return await _act(call, body.reason, "skip", "dead letter", letter_id, skip_it)
+
+
+async def _act(call: Call, reason: str | None, act: str, kind: str, name: Any, do: Act, *, status: int = 204) -> Reply:
+    """The act is committed once its event is stored: refused or lost before that, there is neither."""
+    async with call.services.pool.connection() as connection, connection.transaction():
+        answer = await do(connection, name)
+        position = await note(call, requested(act, kind, name), reason=reason)
+    told = [(b"log-position", str(position).encode())]
+    return Reply(status, b"", told) if answer is None else json_reply(status, orjson.dumps(answer, default=str), told)
+
+
+def _why(body: ReasonBody | None) -> str | None:
+    return None if body is None else body.reason

@@ -1,0 +1,1 @@
+"""GET only, one module a feature."""

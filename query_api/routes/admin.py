@@ -1,0 +1,110 @@
+"""How the read models are, for superusers.  Never waits for them.  Source: contract, section 10."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+from uuid import UUID
+
+import orjson
+from fastapi import Query
+
+from infrastructure.http.call import Call, Reply, json_reply
+from infrastructure.http.documents import QueryCall, problems
+from infrastructure.http.paging import Page, page_body
+from infrastructure.http.routing import Router, access
+from infrastructure.http.values import Answer
+from projections import admin
+from query_api.dependencies import at, plain
+
+router = Router(prefix="/admin", tags=["admin"])
+_superuser = access(superuser=True, organization=False)
+
+
+class ProjectionOut(Answer):
+    """One read model."""
+
+    name: str
+    generation: int
+    status: str
+    position: int
+    lag_events: int
+    lag_seconds: float
+    rate: float
+    last_error: str | None
+    version: int
+    seen: int
+    leader: str | None
+    led: bool
+    parked: int
+    kept_generation: int | None
+
+
+class ProjectionsOut(Answer):
+    """All of them."""
+
+    items: list[ProjectionOut]
+
+
+class StatsOut(Answer):
+    """The installation in figures."""
+
+    events: int
+    log_size_bytes: int
+    database_size_bytes: int
+
+
+@router.get("/projections", response_model=ProjectionsOut, operation_id="listProjections", responses=problems(403))
+@_superuser
+async def projections(call: QueryCall) -> Reply:
+    """Every read model: where it stands and how far behind."""
+    async with call.services.pool.connection() as connection:
+        items = await admin.projections(connection)
+    return plain({"items": items}, await call.services.log.head())
+
+
+@router.get("/rebuilds", operation_id="listRebuilds", responses=problems(403))
+@_superuser
+async def rebuilds(query: Annotated[Page, Query()], call: QueryCall) -> Reply:
+    """Rebuilds and rollbacks, newest first."""
+    async with call.services.pool.connection() as connection:
+        found = await admin.jobs(connection)
+    return await _paged(call, query, found)
+
+
+@router.get("/rebuilds/{rebuild_id}", operation_id="readRebuild", responses=problems(403))
+@_superuser
+async def rebuild(rebuild_id: UUID, call: QueryCall) -> Reply:
+    """One rebuild and its progress."""
+    async with call.services.pool.connection() as connection:
+        found = await admin.job(connection, rebuild_id)
+    return plain(found, await call.services.log.head())
+
+
+@router.get("/dead-letters", operation_id="listDeadLetters", responses=problems(403))
+@_superuser
+async def dead_letters(query: Annotated[Page, Query()], call: QueryCall) -> Reply:
+    """Events that could not be projected."""
+    async with call.services.pool.connection() as connection:
+        found = await admin.parked(connection)
+    return await _paged(call, query, found)
+
+
+@router.get("/stats", response_model=StatsOut, operation_id="readStats", responses=problems(403))
+@_superuser
+async def stats(call: QueryCall) -> Reply:
+    """The log and the database in figures."""
+    figures = await call.services.history.figures()
+    return plain(figures, figures["events"])
+
+
+async def _paged(call: Call, page: Page, rows: Sequence[dict[str, Any]]) -> Reply:
+    scope = {"list": call.path}
+    page, skip, after = call.services.cursors.resume(page, scope)
+    if after is not None:
+        skip = next((n + 1 for n, row in enumerate(rows) if str(row["id"]) == after[0]), len(rows))
+    chosen = rows[skip : skip + page.limit]
+    more = skip + page.limit < len(rows)
+    cursor = call.services.cursors.write(scope, page, [str(chosen[-1]["id"])]) if more and chosen else None
+    items = orjson.dumps(chosen, default=str).decode()
+    return json_reply(200, page_body(items, len(rows), page, cursor), at(await call.services.log.head()))

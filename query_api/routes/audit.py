@@ -1,0 +1,209 @@
+"""The audit log: the event history itself, and the state of things at any time in it.  Source: contract, section 9."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import orjson
+from fastapi import Query
+from pydantic import Field, model_validator
+
+from domain.kernel.aggregate import kinds
+from domain.kernel.errors import NotFound
+from domain.kernel.permissions import Reach, reach
+from infrastructure.event_store.log import LAST_VERSION
+from infrastructure.history import EventFilter, difference
+from infrastructure.http.call import Call, Reply, json_reply
+from infrastructure.http.documents import QueryCall, problems
+from infrastructure.http.paging import Page, page_body
+from infrastructure.http.problems import InvalidRequest, RoleForbids
+from infrastructure.http.routing import Router, access
+from infrastructure.http.values import Answer, Instant, Parameters
+from infrastructure.presenting import presented
+from query_api.changes import ChangeOut
+from query_api.dependencies import at, plain, reader
+
+router = Router(prefix="/audit", tags=["audit"])
+KINDS = frozenset({"task", "tag", "user", "organization"})
+Position = Annotated[int | None, Field(ge=0, le=9_000_000_000_000_000_000)]
+
+
+class ActorOut(Answer):
+    """Who acted, as they were named then."""
+
+    id: UUID | None
+    name: str | None
+    role: str | None
+    session_id: UUID | None
+    address: str | None
+
+
+class EventOut(Answer):
+    """One event of the log."""
+
+    position: int
+    stream_type: str
+    stream_id: UUID
+    version: int
+    type: str
+    recorded_at: Instant
+    actor: ActorOut
+    reason: str | None
+    request_id: str | None
+    causation_position: int | None
+    data: dict[str, Any]
+    changes: list[ChangeOut]
+    summary: str
+
+
+class EventsOut(Answer):
+    """A page of events."""
+
+    items: list[EventOut]
+    total: int
+    skip: int | None
+    limit: int
+    next_cursor: str | None
+
+
+class EventsQuery(Page):
+    """Which events; times: `from` inclusive, `to` exclusive; positions: both inclusive."""
+
+    stream_type: Annotated[str | None, Field(max_length=64)] = None
+    stream_id: UUID | None = None
+    event_type: Annotated[str | None, Field(max_length=128)] = None
+    actor_id: UUID | None = None
+    session_id: UUID | None = None
+    request_id: Annotated[str | None, Field(max_length=128)] = None
+    from_time: Annotated[Instant | None, Field(alias="from")] = None
+    to_time: Annotated[Instant | None, Field(alias="to")] = None
+    from_position: Position = None
+    to_position: Position = None
+    order: Literal["asc", "desc"] = "desc"
+
+
+class MomentQuery(Parameters):
+    """A version or a time; neither is now."""
+
+    as_of: Instant | None = None
+    version: Annotated[int | None, Field(ge=1, le=LAST_VERSION)] = None
+
+    @model_validator(mode="after")
+    def _one(self) -> MomentQuery:
+        if self.as_of is not None and self.version is not None:
+            raise ValueError("give as_of or version, not both")
+        return self
+
+
+class SpanQuery(Parameters):
+    """Two versions."""
+
+    from_version: Annotated[int, Field(alias="from", ge=0, le=LAST_VERSION)]
+    to_version: Annotated[int, Field(alias="to", ge=1, le=LAST_VERSION)]
+
+
+class DifferenceOut(Answer):
+    """What differs between two versions."""
+
+    from_: Annotated[int, Field(alias="from")]
+    to: int
+    changes: list[ChangeOut]
+
+
+@router.get("/events", response_model=EventsOut, operation_id="listEvents", responses=problems(403))
+@access()
+async def events(query: Annotated[EventsQuery, Query()], call: QueryCall) -> Reply:
+    """Events of the organization, newest first."""
+    auditors_only(call)
+    return await _page(call, query, {})
+
+
+@router.get("/{kind}/{id}/events", response_model=EventsOut, operation_id="listEventsOf", responses=problems(403))
+@access()
+async def events_of(kind: str, id: UUID, query: Annotated[EventsQuery, Query()], call: QueryCall) -> Reply:
+    """One aggregate's history."""
+    auditors_only(call)
+    await _aggregate(call, kind, id, LAST_VERSION)
+    return await _page(call, query, {"stream_id": id})
+
+
+@router.get("/{kind}/{id}", operation_id="readStateOf", responses=problems(403))
+@access()
+async def state_of(kind: str, id: UUID, query: Annotated[MomentQuery, Query()], call: QueryCall) -> Reply:
+    """One aggregate as a read gave it then."""
+    auditors_only(call)
+    await reader(call).log_at_least(call)
+    version = query.version or LAST_VERSION
+    if query.as_of is not None:
+        version = await version_at(call, id, query.as_of)
+    aggregate = await _aggregate(call, kind, id, version)
+    members = await presented(aggregate, call.services.store)
+    if getattr(aggregate, "deleted", False):
+        members["deleted"] = True
+    return plain(members, await call.services.log.head(), [(b"etag", f'"{aggregate.version}"'.encode())])
+
+
+@router.get("/{kind}/{id}/diff", response_model=DifferenceOut, operation_id="compareVersionsOf", responses=problems(403))
+@access()
+async def compare(kind: str, id: UUID, query: Annotated[SpanQuery, Query()], call: QueryCall) -> Reply:
+    """The net difference between two versions; version 0 is before its creation."""
+    auditors_only(call)
+    await reader(call).log_at_least(call)
+    states: list[dict[str, Any]] = []
+    for version in (query.from_version, query.to_version):
+        if version == 0:
+            await _aggregate(call, kind, id, LAST_VERSION)
+            states.append({})
+            continue
+        aggregate = await _aggregate(call, kind, id, version)
+        states.append(await presented(aggregate, call.services.store) | ({"deleted": True} if getattr(aggregate, "deleted", False) else {}))
+    body = {"from": query.from_version, "to": query.to_version, "changes": difference(*states)}
+    return plain(body, await call.services.log.head())
+
+
+def auditors_only(call: Call) -> None:
+    """Errors: RoleForbids."""
+    if reach(call.actor, "audit.see") is Reach.NONE:
+        raise RoleForbids(role=call.actor.role)
+
+
+async def version_at(call: Call, stream_id: UUID, moment: datetime) -> int:
+    """A stream's version at a time; 0 before its first event."""
+    rows = await call.services.log.stream(stream_id)
+    return max((row.stream_version for row in rows if row.recorded_at <= moment), default=0)
+
+
+async def _aggregate(call: Call, kind: str, id: UUID, version: int) -> Any:
+    """As it was at that version, if it is the organization's.  Errors: NotFound."""
+    known = kinds().get(kind) if kind in KINDS else None
+    aggregate: Any = None if known is None else await call.services.store.as_of(known, id, version)
+    if aggregate is None or not isinstance(aggregate, known or ()) or not await _belongs(call, aggregate):
+        raise NotFound(kind=kind, id=id)
+    return aggregate
+
+
+async def _belongs(call: Call, aggregate: Any) -> bool:
+    if (organization_id := aggregate.organization) is not None:
+        return bool(organization_id == call.actor.organization_id)
+    organization = await call.services.rights.organization(call.organization_id)
+    return organization is not None and organization.role_of(aggregate.id) is not None
+
+
+async def _page(call: Call, query: EventsQuery, fixed: dict[str, Any]) -> Reply:
+    services = call.services
+    await reader(call).log_at_least(call)
+    if fixed.get("stream_id") is not None and query.stream_id not in (None, fixed["stream_id"]):
+        raise InvalidRequest([{"pointer": "#/query/stream_id", "detail": "must be the id of the path", "type": "value_error"}])
+    scope = {"list": call.path, "organization": str(call.organization_id)}
+    query, skip, keys = services.cursors.resume(query, scope)
+    given = query.model_dump(exclude={"skip", "limit", "cursor", "order"}, exclude_none=True)
+    values = {**given, **fixed} if fixed else {**given, "organization_id": call.organization_id}
+    values = {name: str(value) if name == "session_id" else value for name, value in values.items()}
+    wanted = EventFilter(values, newest_first=query.order == "desc")
+    found = await services.history.find(wanted, skip=skip, limit=query.limit + 1, after=keys[0] if keys else None)
+    rows = found.rows[: query.limit]
+    cursor = services.cursors.write(scope, query, [rows[-1].position]) if len(found.rows) > query.limit else None
+    items = orjson.dumps(await services.history.described(rows)).decode()
+    return json_reply(200, page_body(items, found.total, query, cursor), at(found.head))
