@@ -1,0 +1,1 @@
+"""Mirrors the rooms; nothing imports it."""

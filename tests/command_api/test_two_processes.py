@@ -1,0 +1,184 @@
+"""Two command processes on one database: races have one winner, limits hold, and what one ends the other refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests.conftest import Database
+from tests.support.http import PASSWORD, Caller, Site, at, problem
+from tests.support.processes import instance
+from tests.support.settings import settings_for
+from tests.support.wait import eventually
+
+Pair = tuple[Site, Site]
+
+
+@pytest.fixture(scope="module")
+def sites(module_database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    folder: Path = tmp_path_factory.mktemp("data")
+    settings = settings_for(module_database, folder)
+    with ExitStack() as stack:
+        started = stack.enter_context(instance(settings))
+        urls = [started.api("command_api").url for _ in range(2)]
+        one, other = (stack.enter_context(at(url, settings)) for url in urls)
+        yield one, other
+
+
+def at_once(sites: Pair, path: str, bodies: list[dict[str, Any]], **headers: str) -> list[httpx.Response]:
+    """Each body as a POST of its own, by turns to either process, all at the same time."""
+
+    def post(n: int) -> httpx.Response:
+        return httpx.post(
+            f"{sites[n % 2].url}/api/v1{path}", json=bodies[n], timeout=30, headers={k.replace("_", "-"): v for k, v in headers.items()}
+        )
+
+    with ThreadPoolExecutor(len(bodies)) as pool:
+        return list(pool.map(post, range(len(bodies))))
+
+
+def most_live_sessions(site: Site, user_id: str) -> int:
+    """The largest number of live login sessions that the user ever had, by the log."""
+    live: set[str] = set()
+    most = 0
+    for topic, data, metadata in site.log.events():
+        if topic == "session.started" and data["user_id"] == user_id:
+            live.add(data["session_id"])
+        elif topic == "session.ended":
+            live.discard(data["session_id"])
+        most = max(most, len(live))
+        assert metadata
+    return most
+
+
+def test_twenty_racing_logins_never_leave_more_than_three_sessions(sites: Pair):
+    email = sites[0].account("racer")
+    answers = at_once(sites, "/auth/login", [{"email": email, "password": PASSWORD}] * 20)
+    assert [answer.status_code for answer in answers] == [200] * 20
+    user_id = answers[0].json()["user"]["id"]
+    assert most_live_sessions(sites[0], user_id) == 3
+
+    def alive() -> list[int]:
+        tokens = [answer.json()["access_token"] for answer in answers]
+        asked = zip([site.anybody for site in sites] * 10, tokens, strict=True)
+        return [caller.patch("/auth/me", {}, authorization=f"Bearer {token}").status_code for caller, token in asked]
+
+    eventually(lambda: sorted(alive()) == [200] * 3 + [401] * 17)
+
+
+def test_racing_refreshes_of_one_token_are_no_theft(sites: Pair):
+    someone = sites[0].person()
+    token = someone.tokens["refresh_token"]
+    answers = at_once(sites, "/auth/refresh", [{"refresh_token": token}] * 12)
+    assert [answer.status_code for answer in answers] == [200] * 12
+    for answer in (answers[0], answers[11]):
+        assert sites[1].anybody.post("/auth/refresh", {"refresh_token": answer.json()["refresh_token"]}).status_code == 200
+
+
+def test_one_address_is_registered_once_in_whatever_letters(sites: Pair):
+    mark = uuid4().hex[:8]
+    forms = [
+        f"jos\u00e9{mark}@example.com",
+        f"JOS\u00c9{mark}@Example.COM",
+        f"jose\u0301{mark}@example.com",
+        f"Jos\u00e9{mark}@example.com",
+    ]
+    answers = at_once(sites, "/auth/register", [{"email": form, "password": PASSWORD} for form in forms * 4])
+    assert sorted(answer.status_code for answer in answers) == [201] + [409] * 15
+    for answer in answers:
+        if answer.status_code == 409:
+            problem(answer, 409, "email-taken")
+    for form in forms:
+        assert sites[1].anybody.post("/auth/login", {"email": form, "password": PASSWORD}).status_code == 200
+
+
+def test_one_username_goes_to_one_of_many(sites: Pair):
+    name = f"Only.{uuid4().hex[:8]}"
+    bodies = [{"email": f"{uuid4().hex}@example.com", "password": PASSWORD, "username": name.upper() if n % 3 else name} for n in range(12)]
+    answers = at_once(sites, "/auth/register", bodies)
+    assert sorted(answer.status_code for answer in answers) == [201] + [409] * 11
+
+
+def test_one_id_goes_to_one_of_many(sites: Pair):
+    ann = sites[0].person()
+    wanted = str(uuid4())
+    answers = at_once(sites, "/tasks", [{"title": f"{n}", "id": wanted} for n in range(12)], **ann.headers)
+    assert sorted(answer.status_code for answer in answers) == [201] + [409] * 11
+    for answer in answers:
+        if answer.status_code == 409:
+            problem(answer, 409, "id-taken")
+
+
+def test_one_tag_comes_to_be_however_many_tasks_name_it(sites: Pair):
+    ann = sites[0].person()
+    before = sites[0].log.head()
+    answers = at_once(
+        sites, "/tasks", [{"title": f"{n}", "tags": ["Urgent" if n % 2 else "URGENT", f"own-{n}"]} for n in range(12)], **ann.headers
+    )
+    assert [answer.status_code for answer in answers] == [201] * 12
+    assert len({answer.json()["tags"][0] for answer in answers}) == 1
+    assert sites[0].log.topics(before).count("tag.created") == 13
+
+
+def test_changes_that_race_for_one_task_are_all_kept(sites: Pair):
+    ann = sites[0].person()
+    task = ann.new_task()
+
+    def patch(n: int) -> httpx.Response:
+        caller = replace(ann, site=sites[n % 2])
+        return httpx.patch(
+            f"{caller.site.url}/api/v1/tasks/{task['id']}", json={"title": f"{n}", "estimate_minutes": n}, headers=ann.headers, timeout=30
+        )
+
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(patch, range(16)))
+    assert sorted(answer.json()["version"] for answer in answers) == list(range(2, 18))
+
+
+def test_of_changes_to_one_version_one_wins_and_the_others_are_stale(sites: Pair):
+    ann = sites[0].person()
+    task = ann.new_task()
+
+    def patch(n: int) -> httpx.Response:
+        return httpx.patch(
+            f"{sites[n % 2].url}/api/v1/tasks/{task['id']}", json={"title": f"{n}"}, headers={**ann.headers, "If-Match": '"1"'}, timeout=30
+        )
+
+    with ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(patch, range(12)))
+    assert sorted(answer.status_code for answer in answers) == [200] + [412] * 11
+    assert {answer.headers["etag"] for answer in answers} == {'"2"'}
+
+
+def test_one_request_sent_twice_at_once_is_done_once(sites: Pair):
+    ann = sites[0].person()
+    for n in range(5):
+        before = sites[0].log.head()
+        answers = at_once(sites, "/tasks", [{"title": f"{n}"}] * 8, **ann.headers, idempotency_key=f"twin-{n}")
+        assert {answer.status_code for answer in answers} <= {201, 409}
+        assert len({answer.content for answer in answers if answer.status_code == 201}) == 1
+        assert sites[0].log.topics(before) == ["task.created"]
+
+
+def test_what_one_process_ends_the_other_soon_refuses(sites: Pair):
+    for _ in range(5):
+        someone = sites[0].person()
+        there = Caller(sites[1], someone.headers)
+        assert there.patch("/auth/me", {}).status_code == 200
+        assert someone.post("/auth/logout").status_code == 204
+        eventually(lambda caller=there: caller.patch("/auth/me", {}).status_code == 401, within_seconds=3)  # type: ignore[misc]
+
+
+def test_a_role_given_by_one_process_counts_in_the_other_at_once(sites: Pair):
+    owner = sites[0].person()
+    guest = sites[1].colleague(owner, "user")
+    assert guest.post("/tasks", {"title": "x"}).status_code == 201
+    problem(guest.patch(f"/organizations/{owner.organization_id}/settings", {"currency": "USD"}), 403, "role-forbids")

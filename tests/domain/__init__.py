@@ -1,0 +1,1 @@
+"""What is true: rules of aggregates, with nothing around them."""

@@ -1,0 +1,1 @@
+"""How facts are stored, sent and seen, proved against real servers."""

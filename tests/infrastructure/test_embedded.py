@@ -1,0 +1,221 @@
+"""Embedded servers start on any folder, keep what was committed, come back after any end, and are reached by nobody else."""
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+
+from infrastructure import embedded, unprivileged
+from infrastructure.embedded import ADMIN, OWNER, EmbeddedPostgres, EmbeddedRedis, EmbeddedServerFailed
+from infrastructure.embedded_files import own_folder, socket_folder
+from infrastructure.processes import Account, is_running
+from infrastructure.unprivileged import let_through, may_search, server_account
+
+STRANGER = Account("daemon", 1, 1)
+
+
+@pytest.fixture
+def folder(server_folder: Path) -> Iterator[Path]:
+    """A new folder with a short name, private to us."""
+    with tempfile.TemporaryDirectory(dir=server_folder) as name:
+        yield Path(name)
+
+
+def pid_of(server: EmbeddedPostgres) -> int:
+    return int((server.data / "postmaster.pid").read_text().split()[0])
+
+
+def test_it_is_postgres_18_with_durable_settings_and_no_tcp(folder: Path):
+    with EmbeddedPostgres(folder) as server, psycopg.connect(server.url()) as connection:
+        wanted = (
+            "server_version_num",
+            "fsync",
+            "synchronous_commit",
+            "full_page_writes",
+            "listen_addresses",
+            "server_encoding",
+            "TimeZone",
+        )
+        values = {name: connection.execute("SELECT current_setting(%s)", (name,)).fetchone() for name in wanted}
+        assert int((values.pop("server_version_num") or ("0",))[0]) >= 180000
+        assert values == {
+            "fsync": ("on",),
+            "synchronous_commit": ("on",),
+            "full_page_writes": ("on",),
+            "listen_addresses": ("",),
+            "server_encoding": ("UTF8",),
+            "TimeZone": ("UTC",),
+        }
+        assert connection.execute("SELECT lower('ÄÉΣЖ'), 'z' < 'ä' COLLATE \"default\"").fetchone() == ("äéσж", True)
+        assert connection.execute("SELECT rolsuper, rolcreaterole, rolcreatedb FROM pg_roles WHERE rolname = current_user").fetchone() == (
+            False,
+            False,
+            False,
+        )
+
+
+def test_the_socket_is_for_its_user_only(folder: Path):
+    with EmbeddedPostgres(folder, fsync=False) as server:
+        assert stat.S_IMODE(server.sockets.stat().st_mode) == 0o700
+        assert stat.S_IMODE((server.sockets / embedded.SOCKET_NAME).stat().st_mode) == 0o700
+        assert stat.S_IMODE(server.data.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGQUIT, signal.SIGKILL])
+def test_what_was_committed_is_there_after_any_end(folder: Path, end: signal.Signals):
+    server = EmbeddedPostgres(folder).start()
+    with psycopg.connect(server.url(OWNER), autocommit=True) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
+    server.stop(end)
+    with EmbeddedPostgres(folder) as again, psycopg.connect(again.url(OWNER)) as connection:
+        assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
+
+
+def test_a_server_left_over_from_an_earlier_run_is_replaced(folder: Path):
+    left = EmbeddedPostgres(folder, fsync=False).start()
+    old = pid_of(left)
+    with EmbeddedPostgres(folder, fsync=False) as server:
+        assert pid_of(server) != old
+        assert not is_running(old)
+    left.stop()
+
+
+def test_a_stale_lock_with_the_number_of_a_stranger_harms_nobody(folder: Path):
+    server = EmbeddedPostgres(folder, fsync=False).start()
+    lock = (server.data / "postmaster.pid").read_text()
+    server.stop()
+    stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    try:
+        (server.data / "postmaster.pid").write_text(lock.replace(lock.split()[0], str(stranger.pid), 1))
+        with EmbeddedPostgres(folder, fsync=False) as again:
+            assert again.is_ready()
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
+def test_an_interrupted_first_start_is_begun_anew(folder: Path):
+    half = folder / str(embedded.MAJOR) / "data.new"
+    half.mkdir(parents=True)
+    (half / "PG_VERSION").write_text("18\n")
+    with EmbeddedPostgres(folder, fsync=False) as server:
+        assert server.is_ready()
+    assert not half.exists()
+
+
+def test_several_databases_live_on_one_server(folder: Path):
+    with EmbeddedPostgres(folder, fsync=False) as server:
+        with psycopg.connect(server.url(ADMIN, "postgres"), autocommit=True) as admin:
+            admin.execute("CREATE DATABASE second")
+        with psycopg.connect(server.url(OWNER, "second")) as connection:
+            assert connection.execute("SELECT current_database()").fetchone() == ("second",)
+
+
+def test_an_existing_server_starts_within_five_seconds(folder: Path):
+    EmbeddedPostgres(folder).start().stop()
+    started_at = time.monotonic()
+    with EmbeddedPostgres(folder):
+        assert time.monotonic() - started_at < 5
+
+
+def test_a_server_that_cannot_start_says_why(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    EmbeddedPostgres(folder, fsync=False).start().stop()
+    monkeypatch.setitem(embedded.TUNING, "shared_buffers", "rubbish")
+    monkeypatch.setitem(embedded.UNSAFE, "shared_buffers", "rubbish")
+    with pytest.raises(EmbeddedServerFailed, match=r'invalid value for parameter "shared_buffers": "rubbish"'):
+        EmbeddedPostgres(folder, fsync=False).start()
+
+
+def test_a_long_path_moves_the_socket_to_the_temporary_folder(folder: Path):
+    deep = folder / ("d" * 90)
+    moved = socket_folder(deep, embedded.SOCKET_NAME)
+    assert moved.parent == Path(tempfile.gettempdir())
+    assert moved != socket_folder(folder / ("e" * 90), embedded.SOCKET_NAME)
+    assert socket_folder(folder, embedded.SOCKET_NAME) == folder
+    with EmbeddedPostgres(deep, fsync=False) as server:
+        assert server.is_ready()
+        assert stat.S_IMODE(server.sockets.stat().st_mode) == 0o700
+        sockets = server.sockets
+    sockets.rmdir()
+
+
+def test_a_folder_of_somebody_else_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("os.geteuid", lambda: 54321)
+    with pytest.raises(EmbeddedServerFailed, match="belongs to somebody else"):
+        own_folder(folder, None)
+
+
+def test_valkey_listens_on_a_private_socket_and_keeps_what_it_was_told(folder: Path):
+    with EmbeddedRedis(folder / "redis") as server, redis.Redis.from_url(server.url) as client:
+        assert client.config_get("port") == {"port": "0"}
+        assert client.config_get("appendonly") == {"appendonly": "yes"}
+        assert stat.S_IMODE(server.socket.stat().st_mode) == 0o700
+        client.set("kept", "42")
+    with EmbeddedRedis(folder / "redis") as again, redis.Redis.from_url(again.url) as client:
+        assert client.get("kept") == b"42"
+
+
+def test_a_valkey_left_over_from_an_earlier_run_is_replaced(folder: Path):
+    left = EmbeddedRedis(folder / "redis").start()
+    old = int((folder / "redis" / "valkey.pid").read_text())
+    with EmbeddedRedis(folder / "redis") as server:
+        assert server.is_ready()
+        assert not is_running(old)
+    left.stop()
+
+
+def test_the_account_is_nobody_for_root_and_ourselves_for_others(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    account = server_account()
+    assert account is not None
+    assert account.name == "nobody"
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    assert server_account() is None
+
+
+def test_one_user_is_let_through_and_nobody_else(folder: Path, caplog: pytest.LogCaptureFixture):
+    inner = folder / "inner"
+    inner.mkdir(mode=0o700)
+    assert not may_search(inner, STRANGER)
+    let_through(inner, STRANGER)
+    assert may_search(inner, STRANGER)
+    assert f"daemon may now pass through {inner}" in caplog.text or f"everybody may now pass through {inner}" in caplog.text
+    if "access-control entry" in caplog.text:
+        assert not may_search(inner, Account("bin", 2, 2))
+        assert stat.S_IMODE(inner.stat().st_mode) & 0o007 == 0
+    caplog.clear()
+    let_through(inner, STRANGER)
+    assert caplog.text == ""
+
+
+def test_without_access_control_lists_the_folder_is_opened_for_passage_only(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    inner = folder / "inner"
+    inner.mkdir(mode=0o700)
+    monkeypatch.setattr(unprivileged, "_grant_search", lambda *_: False)
+    let_through(inner, STRANGER)
+    assert stat.S_IMODE(inner.stat().st_mode) == 0o701
+    assert "the file system has no access-control lists" in caplog.text
+
+
+def test_a_folder_kept_private_stays_so_and_keeps_its_passage(folder: Path):
+    shared = folder / "shared"
+    shared.mkdir()
+    shared.chmod(0o755)
+    own_folder(shared, None)
+    assert stat.S_IMODE(shared.stat().st_mode) == 0o700
+    shared.chmod(0o711)
+    own_folder(shared, None)
+    assert stat.S_IMODE(shared.stat().st_mode) == 0o711
+    assert os.access(shared, os.X_OK)

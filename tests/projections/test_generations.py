@@ -1,0 +1,79 @@
+"""Generations: the way back, what is kept, and programs of two declarations at work at once."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from projections import admin, jobs
+from projections.connections import connect
+from tests.conftest import Database
+from tests.projections.desk import checkpoint, projected, reached, rebuilt, rows, running, tables, worked
+from tests.projections.history import append
+from tests.projections.notes import Notes, declared, starred, wrote
+from tests.support.wait import until
+
+ONE = UUID(int=1)
+
+
+def generation(url: str) -> int:
+    return int(checkpoint(url, "notes")["generation"])
+
+
+async def test_rolling_back_brings_the_kept_generation_up_to_date(database: Database, notes: Notes) -> None:
+    head = append(database.app_url, wrote(ONE, "one"))
+    await projected(database.app_url, notes.models, head)
+    await rebuilt(database.app_url, notes.models, "notes")
+    head = append(database.app_url, starred(ONE))
+    await projected(database.app_url, notes.models, head)
+    async with await connect(database.app_url) as connection:
+        job = await admin.rollback(connection, "notes")
+        assert (await worked(database.app_url, notes.models, connection, job["id"]))["status"] == "completed"
+        assert (generation(database.app_url), checkpoint(database.app_url, "notes")["seen"]) == (1, head)
+        assert rows(database.app_url, notes.notes)["notes"][0][2] == 1
+        assert await admin.drop_old(connection, "notes") == 1
+        with pytest.raises(admin.NothingKept):
+            await admin.rollback(connection, "notes")
+    assert tables(database.app_url) == {"notes", "words", "calm"}
+
+
+async def test_only_the_last_generation_is_kept(database: Database, notes: Notes) -> None:
+    await projected(database.app_url, notes.models, append(database.app_url, wrote(ONE, "one")))
+    for _ in range(3):
+        await rebuilt(database.app_url, notes.models, "notes")
+    assert tables(database.app_url) == {"notes", "words", "calm", "notes__g3", "words__g3"}
+
+
+async def test_a_changed_declaration_is_rebuilt_by_itself_while_the_old_one_serves(database: Database, notes: Notes) -> None:
+    head = append(database.app_url, wrote(ONE, "one"))
+    await projected(database.app_url, notes.models, head)
+    later = declared(version=2, extra_column=True)
+    async with running(database.app_url, later.models), await connect(database.app_url) as connection:
+        await until(lambda: _job_count(connection, 1))
+        assert rows(database.app_url, notes.notes)["notes"][0][1] == "one"  # the old columns are still there to be read
+        (job,) = await admin.jobs(connection)
+        assert (await worked(database.app_url, later.models, connection, job["id"]))["status"] == "completed"
+        head = append(database.app_url, wrote(UUID(int=2), "three"))
+        await reached(database.app_url, later.models, head)
+    assert [row[4] for row in rows(database.app_url, later.notes)["notes"]] == [3, 5]
+
+
+async def test_an_older_program_lets_a_newer_one_lead(database: Database, notes: Notes) -> None:
+    """A rolling deployment: the old process still leads when the newer declaration has become live."""
+    await projected(database.app_url, notes.models, append(database.app_url, wrote(ONE, "one")))
+    later = declared(version=2)
+    async with running(database.app_url, notes.models) as old:
+        await until(lambda: "notes" in old.led)
+        async with running(database.app_url, later.models) as new, await connect(database.app_url) as connection:
+            await until(lambda: _job_count(connection, 1))
+            (job,) = await admin.jobs(connection)
+            assert await jobs.claim(connection, notes.models) is None  # it is not for the old declaration
+            assert (await worked(database.app_url, later.models, connection, job["id"]))["status"] == "completed"
+            await until(lambda: new.led == ["notes"] and old.led == ["calm"])
+            await reached(database.app_url, later.models, append(database.app_url, starred(ONE)))
+
+
+async def _job_count(connection: Any, count: int) -> bool:
+    return len(await admin.jobs(connection)) == count

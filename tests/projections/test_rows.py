@@ -1,0 +1,130 @@
+"""Operations on rows: whatever is in memory and whatever must be fetched, the outcome is that of doing them one by one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from projections.rows import Journal, Row, Rows
+
+
+class Box(Row):
+    """A row that cannot begin by counting."""
+
+    name: str
+    color: str
+    size: int = 0
+
+
+class Tally(Row):
+    """A row that can."""
+
+    name: str
+    n: int = 0
+
+
+Step = tuple[str, str, Any]
+names = st.sampled_from("abcd")
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("put"), names, st.integers(0, 9)),
+        st.tuples(st.just("patch"), names, st.integers(0, 9)),
+        st.tuples(st.just("add"), names, st.integers(-9, 9)),
+        st.tuples(st.just("remove"), names, st.none()),
+        st.tuples(st.just("flush"), st.just(""), st.integers(0, 4)),
+    ),
+    max_size=40,
+)
+
+
+class FakeTable:
+    """What the engine does between batches, with a dict for the database."""
+
+    def __init__(self, row_class: type[Any]) -> None:
+        self.stored: dict[str, tuple[Any, ...]] = {}
+        self.rows: Rows[Any] = Rows(row_class, ("name",))
+        self._row_class = row_class
+
+    def flush(self, keep: int) -> None:
+        self.rows.supply([self._row_class(*self.stored[key]) for key in self.rows.wanted() if key in self.stored])
+        upserts, deletes = self.rows.take(keep)
+        self.stored |= {row.name: tuple(getattr(row, f) for f in self._row_class.__struct_fields__) for row in upserts}
+        for key in deletes:
+            self.stored.pop(key, None)
+
+
+def one_by_one(history: list[Step]) -> dict[str, tuple[str, str, int]]:
+    found: dict[str, tuple[str, str, int]] = {}
+    for verb, key, value in history:
+        if verb == "put":
+            found[key] = (key, "new", value)
+        elif verb == "remove":
+            found.pop(key, None)
+        elif key in found:
+            _, color, size = found[key]
+            found[key] = (key, f"c{value}", size) if verb == "patch" else (key, color, size + value)
+    return found
+
+
+@given(steps)
+def test_a_batch_comes_to_what_its_operations_do_one_by_one(history: list[Step]) -> None:
+    table = FakeTable(Box)
+    do = {
+        "put": lambda key, n: table.rows.put(Box(key, "new", n)),
+        "patch": lambda key, n: table.rows.patch(key, {"color": f"c{n}"}),
+        "add": lambda key, n: table.rows.add(key, size=n),
+        "remove": lambda key, _: table.rows.remove(key),
+        "flush": lambda _, keep: table.flush(keep),
+    }
+    for verb, key, value in history:
+        do[verb](key, value)
+    table.flush(0)
+    assert table.stored == one_by_one([step for step in history if step[0] != "flush"])
+
+
+@given(st.lists(st.tuples(names, st.integers(-5, 5), st.booleans())))
+def test_counters_begin_by_themselves(counts: list[tuple[str, int, bool]]) -> None:
+    table = FakeTable(Tally)
+    for key, amount, flush in counts:
+        table.rows.add(key, n=amount)
+        if flush:
+            table.flush(1)
+    table.flush(0)
+    assert table.stored == {key: (key, sum(n for k, n, _ in counts if k == key)) for key, _, _ in counts}
+
+
+def test_nothing_is_fetched_for_a_row_that_the_batch_puts() -> None:
+    rows: Rows[Box] = Rows(Box, ("name",))
+    rows.put(Box("a", "red"))
+    rows.patch("a", color="blue")
+    rows.remove("b")
+    assert rows.wanted() == []
+
+
+def test_an_empty_table_is_never_asked() -> None:
+    rows: Rows[Box] = Rows(Box, ("name",), complete=True)
+    rows.patch("a", color="blue")
+    assert rows.wanted() == []
+    assert rows.take(10) == ([], [])
+
+
+def test_what_was_taken_stays_in_memory_until_the_next_batch() -> None:
+    """It may not be committed yet: a fetch would find the row as it was before."""
+    rows: Rows[Box] = Rows(Box, ("name",))
+    rows.put(Box("a", "red"))
+    rows.take(0)
+    rows.patch("a", color="blue")
+    assert rows.wanted() == []
+    assert [row.color for row in rows.take(0)[0]] == ["blue"]
+
+
+def test_a_journal_refuses_what_the_table_does_not_have() -> None:
+    journal: Journal[Box] = Journal(Rows(Box, ("name",)))
+    with pytest.raises(AttributeError, match="Box has no column weight"):
+        journal.patch("a", weight=3)
+    with pytest.raises(TypeError, match="Tally put into the rows of Box"):
+        journal.put(Tally("a"))  # type: ignore[arg-type]  # what a projector may do by mistake
+    assert journal.operations == []

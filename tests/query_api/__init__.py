@@ -1,0 +1,1 @@
+"""Reads over HTTP: shapes, filters, paging, waiting, history."""

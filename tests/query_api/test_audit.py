@@ -1,0 +1,129 @@
+"""The audit log: who did what, when and why, with the values before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.processes import Person, join
+
+
+@pytest.fixture(scope="module")
+def ann(url: str) -> Person:
+    return join(url)
+
+
+@pytest.fixture(scope="module")
+def task(ann: Person) -> dict[str, Any]:
+    created = ann.create_task(title="First", description="x")
+    path = f"/tasks/{created['id']}"
+    headers = {"X-Request-Id": "request-7", "X-Change-Reason": "because%20%E2%9C%93"}
+    ann.client.patch(path, json={"title": "Second", "priority": "high"}, headers=headers)
+    ann.client.patch(path, json={"status": "done"})
+    ann.client.delete(path, headers={"X-Change-Reason": "a twin"})
+    return created
+
+
+def events(person: Person, path: str = "/audit/events", **params: Any) -> Iterator[dict[str, Any]]:
+    cursor: dict[str, Any] = {}
+    while True:
+        body = person.client.get(path, params={"limit": 3, **params, **cursor}).json()
+        yield from body["items"]
+        if body["next_cursor"] is None:
+            return
+        cursor = {"cursor": body["next_cursor"]}
+
+
+def test_every_event_tells_who_when_why_and_what_differs(ann: Person, task: dict[str, Any]) -> None:
+    deleted, done, revised, created = events(ann, stream_id=task["id"])
+    assert [e["type"] for e in (created, revised, done, deleted)] == ["task.created", "task.revised", "task.moved", "task.deleted"]
+    assert revised["reason"] == "because ✓"
+    assert revised["request_id"] == "request-7"
+    assert revised["actor"]["id"] == ann.id
+    assert revised["actor"]["name"] == "Ann"
+    assert (revised["actor"]["role"], revised["actor"]["address"]) == ("owner", "127.0.0.1")
+    assert revised["actor"]["session_id"] is not None
+    assert {"field": "title", "old": "First", "new": "Second"} in revised["changes"]
+    assert {"field": "priority", "old": "medium", "new": "high"} in revised["changes"]
+    assert {"field": "deleted", "old": None, "new": True} in deleted["changes"]
+    assert deleted["reason"] == "a twin"
+    assert created["position"] < revised["position"] < done["position"] < deleted["position"]
+    assert created["recorded_at"] < revised["recorded_at"] < done["recorded_at"] < deleted["recorded_at"]
+    assert revised["summary"] == "Ann - task revised: title, priority"
+
+
+def test_one_aggregate_has_its_own_page(ann: Person, task: dict[str, Any]) -> None:
+    assert [e["version"] for e in events(ann, f"/audit/task/{task['id']}/events")] == [4, 3, 2, 1]
+    assert [e["version"] for e in events(ann, f"/audit/task/{task['id']}/events", order="asc")] == [1, 2, 3, 4]
+
+
+def test_filters_narrow_the_log(ann: Person, task: dict[str, Any]) -> None:
+    everything = list(events(ann))
+    assert {e["position"] for e in everything} == {e["position"] for e in events(ann, order="asc")}
+    assert [e["type"] for e in events(ann, request_id="request-7")] == ["task.revised"]
+    assert {e["stream_type"] for e in events(ann, stream_type="session")} == {"session"}
+    assert [e["version"] for e in events(ann, event_type="task.moved")] == [3]
+    middle = next(events(ann, event_type="task.moved"))
+    assert {e["position"] for e in events(ann, from_position=middle["position"])} == {
+        e["position"] for e in everything if e["position"] >= middle["position"]
+    }
+    assert {e["position"] for e in events(ann, to=middle["recorded_at"])} == {
+        e["position"] for e in everything if e["recorded_at"] < middle["recorded_at"]
+    }
+    session = middle["actor"]["session_id"]
+    assert {e["actor"]["session_id"] for e in events(ann, session_id=session)} == {session}
+    assert list(events(ann, actor_id=task["id"])) == []
+
+
+def test_no_secret_is_shown_not_even_its_hash(ann: Person) -> None:
+    for event in events(ann):
+        assert not {"password_hash", "token_hash", "spent_hash"} & set(event["data"])
+    registered = next(events(ann, event_type="user.registered"))
+    assert registered["data"]["email"] == ann.email
+
+
+def test_the_state_of_then_is_what_get_gave_then(ann: Person, task: dict[str, Any]) -> None:
+    path = f"/audit/task/{task['id']}"
+    assert ann.client.get(path, params={"version": 1}).json() == task
+    second = ann.client.get(path, params={"version": 2}).json()
+    assert (second["title"], second["priority"], second["version"]) == ("Second", "high", 2)
+    assert ann.client.get(path).json()["deleted"] is True
+    assert ann.client.get(path, params={"version": 5}).status_code == 404
+    assert ann.client.get(path, params={"as_of": "2020-01-01T00:00:00Z"}).status_code == 404
+    assert ann.client.get(path, params={"as_of": second["updated_at"]}).json() == second
+    assert ann.client.get(path, params={"as_of": second["updated_at"], "version": 2}).status_code == 422
+
+
+def test_the_net_difference_leaves_out_what_was_undone(ann: Person) -> None:
+    created = ann.create_task(title="A")
+    for title in ("B", "A"):
+        ann.client.patch(f"/tasks/{created['id']}", json={"title": title})
+    ann.client.patch(f"/tasks/{created['id']}", json={"priority": "low"})
+    answer = ann.client.get(f"/audit/task/{created['id']}/diff", params={"from": 1, "to": 4}).json()
+    assert answer == {"from": 1, "to": 4, "changes": [{"field": "priority", "old": "medium", "new": "low"}]}
+
+
+def test_an_account_and_an_organization_have_histories_too(ann: Person) -> None:
+    assert ann.client.get(f"/audit/user/{ann.id}").json()["email"] == ann.email
+    assert ann.client.get(f"/audit/organization/{ann.organization_id}").json()["members"] == {ann.id: "owner"}
+    assert ann.client.get(f"/audit/session/{ann.id}").status_code == 404
+
+
+def test_only_owners_admins_and_auditors_read_it(url: str, ann: Person) -> None:
+    founded = ann.client.post("/organizations", json={"name": "Clinic"}).json()
+    here = {"X-Organization-Id": founded["id"]}
+    for role, status in (
+        ("admin", 200),
+        ("auditor", 200),
+        ("manager", 403),
+        ("developer", 403),
+        ("staff", 403),
+        ("user", 403),
+        ("member", 403),
+    ):
+        person = join(url, role)
+        added = ann.client.post(f"/organizations/{founded['id']}/members", json={"email": person.email, "role": role})
+        assert added.status_code == 201, added.text
+        assert person.client.get("/audit/events", headers=here).status_code == status

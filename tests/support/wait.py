@@ -1,0 +1,34 @@
+"""Waiting for a condition with a deadline: the only place in the tests that sleeps, and never longer than a blink."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+BLINK_SECONDS = 0.005
+
+
+def eventually(condition: Callable[[], T], *, within_seconds: float = 10.0) -> T:
+    """The condition's first truthy value.  Fails when there is none in time."""
+    deadline = time.monotonic() + within_seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"it did not become so within {within_seconds} s"
+        time.sleep(BLINK_SECONDS)
+    return value
+
+
+async def until(condition: Callable[[], object], *, within_seconds: float = 10.0) -> None:
+    """As `eventually`, without holding up the loop; the condition may be a coroutine function."""
+    deadline = time.monotonic() + within_seconds
+    while True:
+        found = condition()
+        if inspect.isawaitable(found):
+            found = await found
+        if found:
+            return
+        assert time.monotonic() < deadline, f"it did not become so within {within_seconds} s"
+        await asyncio.sleep(BLINK_SECONDS)

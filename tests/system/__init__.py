@@ -1,0 +1,1 @@
+"""The whole system as real processes, and what happens to them."""

@@ -1,0 +1,1 @@
+"""Background jobs, proved against a real Redis and a real database."""
