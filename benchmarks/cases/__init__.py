@@ -1,0 +1,1 @@
+"""One module a question, each with `run(bench)`; the runner finds them by itself."""

@@ -1,0 +1,1 @@
+"""What people would build instead, small but fair: served by uvicorn, one worker, on the same Postgres."""
