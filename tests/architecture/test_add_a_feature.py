@@ -47,6 +47,12 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     assert edited == []
 
 
+def of_rooms() -> list[str]:
+    """Options: the feature's modules alone, of which mypy follows the imports."""
+    names = [name.removesuffix(".py").replace("/", ".") for name in told()]
+    return [word for name in names for word in ("-m", name)]
+
+
 def run(house: Path, *words: str) -> None:
     done = subprocess.run([sys.executable, "-m", *words], cwd=house, env=clean(), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -68,6 +74,7 @@ def test_one_file_a_room(house: Path):
 def test_it_is_written_in_the_manner_of_the_house(house: Path):
     run(house, "ruff", "format", "--check", "--no-cache", *told())
     run(house, "ruff", "check", "--no-cache", *told())
+    run(house, "mypy", "--cache-dir", str(ROOT / ".mypy_cache" / "of_a_new_feature"), *of_rooms())
     contracts = Path(sys.executable).with_name("lint-imports")
     linted = subprocess.run([contracts, "--no-cache", "--no-logo"], cwd=house, capture_output=True, text=True, check=False)
     assert linted.returncode == 0, linted.stdout + linted.stderr
