@@ -63,6 +63,22 @@ class Unauthenticated(DomainError):
     code = "invalid-credentials"
 
 
+class Unproven(DomainError):
+    """What was sent as a proof proves nothing; ask for a new one."""
+
+    code = "unproven"
+
+
+class TooOften(DomainError):
+    """This was asked for too often; try again in {retry_after_seconds} seconds."""
+
+    code = "too-many-requests"
+
+    def __init__(self, *, retry_after_seconds: int, **facts: Any) -> None:
+        self.retry_after_seconds = retry_after_seconds
+        super().__init__(retry_after_seconds=retry_after_seconds, **facts)
+
+
 class ReasonRequired(DomainError):
     """This organization asks for a reason for each change: send X-Change-Reason, or a `reason` in the body."""
 

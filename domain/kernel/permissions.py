@@ -21,15 +21,34 @@ _ORDER = (Role.OWNER, Role.ADMIN, Role.MANAGER, Role.DEVELOPER, Role.AUDITOR, Ro
 MATRIX: dict[str, dict[Role, Reach]] = {
     name: dict(zip(_ORDER, row, strict=True))
     for name, row in {
-        #                owner admin manager developer auditor staff user member
+        # owner, admin, manager, developer, auditor, staff, user, member
         "tasks.see": (_ALL, _ALL, _ALL, _OWN, _ALL, _ALL, _OWN, _ALL),
         "tasks.create": (_ALL, _ALL, _ALL, _ALL, _NONE, _OWN, _OWN, _NONE),
         "tasks.update": (_ALL, _ALL, _ALL, _OWN, _NONE, _OWN, _OWN, _NONE),
         "tasks.delete": (_ALL, _ALL, _ALL, _OWN, _NONE, _OWN, _OWN, _NONE),
+        "tasks.bulk": (_ALL, _ALL, _ALL, _OWN, _NONE, _OWN, _OWN, _NONE),
         "members.change": (_ALL, _ALL, _NONE, _NONE, _NONE, _NONE, _NONE, _NONE),
         "settings.change": (_ALL, _ALL, _NONE, _NONE, _NONE, _NONE, _NONE, _NONE),
+        "ownership.change": (_ALL, _NONE, _NONE, _NONE, _NONE, _NONE, _NONE, _NONE),
+        "appointments.see": (_ALL, _ALL, _ALL, _OWN, _ALL, _ALL, _OWN, _ALL),
+        "appointments.change": (_ALL, _ALL, _ALL, _OWN, _NONE, _ALL, _OWN, _NONE),
+        "inventory.see": (_ALL, _ALL, _ALL, _ALL, _ALL, _ALL, _ALL, _ALL),
+        "inventory.change": (_ALL, _ALL, _ALL, _NONE, _NONE, _ALL, _NONE, _NONE),
+        "analytics.see": (_ALL, _ALL, _ALL, _OWN, _ALL, _OWN, _OWN, _ALL),
         "audit.see": (_ALL, _ALL, _NONE, _NONE, _ALL, _NONE, _NONE, _NONE),
     }.items()
+}
+
+# Whose members' accounts a role sees in its organization, by their role there; one's own always.
+USERS_SEEN: dict[Role, frozenset[Role]] = {
+    Role.OWNER: frozenset(Role),
+    Role.ADMIN: frozenset(Role),
+    Role.MANAGER: frozenset({Role.DEVELOPER}),
+    Role.DEVELOPER: frozenset(),
+    Role.AUDITOR: frozenset(Role),
+    Role.STAFF: frozenset({Role.STAFF}),
+    Role.USER: frozenset(),
+    Role.MEMBER: frozenset(),
 }
 
 

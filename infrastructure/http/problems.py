@@ -147,6 +147,7 @@ class InternalError(EdgeError):
 
 
 STATUSES: tuple[tuple[type[DomainError], int], ...] = (
+    (errors.Unproven, 400),
     (errors.Unauthenticated, 401),
     (errors.PolicyDenied, 403),
     (errors.NotFound, 404),
@@ -155,6 +156,7 @@ STATUSES: tuple[tuple[type[DomainError], int], ...] = (
     (errors.Stale, 412),
     (errors.Invalid, 422),
     (errors.ReasonRequired, 428),
+    (errors.TooOften, 429),
     (errors.Unavailable, 503),
 )
 
@@ -185,7 +187,7 @@ def document(error: DomainError, instance: str, request_id: str) -> tuple[int, b
         headers.append((b"allow", ", ".join(error.facts["allowed"]).encode()))
     if isinstance(error, errors.Stale):
         headers.append((b"etag", f'"{error.facts["current_version"]}"'.encode()))
-    if isinstance(error, errors.Unavailable):
+    if isinstance(error, errors.Unavailable | errors.TooOften):
         headers.append((b"retry-after", str(error.retry_after_seconds).encode()))
     return status, orjson.dumps(body, default=str), headers
 
