@@ -227,3 +227,21 @@ async def _head(log: PostgresLog) -> bool:
         return await log.head() == 0
     except Unavailable:
         return False
+
+
+async def test_a_plan_made_on_empty_tables_does_not_read_full_ones_whole(database: Database):
+    """The writer's connection keeps its first plan for as long as it lives."""
+    filled = """
+        INSERT INTO log.receipts SELECT gen_random_uuid(), n::text, '', gen_random_uuid(), '{}', 1, now() FROM generate_series(1, 2000) AS n
+    """
+    read = "SELECT sum(seq_tup_read + idx_tup_fetch) FROM pg_stat_user_tables WHERE schemaname = 'log'"
+    async with running_appender(database.app_url) as appender, await psycopg.AsyncConnection.connect(database.admin_url) as admin:
+        await appender.append(one_event(receipt=a_receipt(uuid4(), "the first")))
+        await admin.execute(filled)
+        await admin.commit()
+        [before] = await (await admin.execute(read)).fetchone() or (None,)
+        for n in range(20):
+            await appender.append(one_event(receipt=a_receipt(uuid4(), f"key {n}")))
+    async with await psycopg.AsyncConnection.connect(database.admin_url) as admin:  # what the writer read is told when it leaves
+        [after] = await (await admin.execute(read)).fetchone() or (None,)
+    assert 0 < after - before < 1000
