@@ -21,13 +21,18 @@ def as_application(database_url: str) -> dict[str, Any]:
     return {**parameters, "options": f"{given} -c role={APPLICATION_ROLE} -c timezone=UTC -c jit=off".strip()}
 
 
-def pool(database_url: str, *, size: int, statement_timeout_seconds: float, read_only: bool, name: str) -> Pool:
-    """An unopened pool; open it inside the running loop."""
+def connecting(database_url: str, *, statement_timeout_seconds: float, read_only: bool, name: str) -> dict[str, Any]:
+    """Parameters of one connection of the application's."""
     parameters = as_application(database_url)
     parameters["options"] += f" -c statement_timeout={int(statement_timeout_seconds * 1000)} -c lock_timeout=5000"
     if read_only:
         parameters["options"] += " -c default_transaction_read_only=on"
-    kwargs = {**parameters, "autocommit": True, "prepare_threshold": 0, "application_name": f"trialog-{name}", "connect_timeout": 5}
+    return {**parameters, "autocommit": True, "prepare_threshold": 0, "application_name": f"trialog-{name}", "connect_timeout": 5}
+
+
+def pool(database_url: str, *, size: int, statement_timeout_seconds: float, read_only: bool, name: str) -> Pool:
+    """An unopened pool; open it inside the running loop."""
+    kwargs = connecting(database_url, statement_timeout_seconds=statement_timeout_seconds, read_only=read_only, name=name)
     made: AsyncConnectionPool[AsyncConnection[Any]] = AsyncConnectionPool(
         "", kwargs=kwargs, min_size=min(2, size), max_size=size, timeout=POOL_TIMEOUT_SECONDS, open=False, name=name
     )

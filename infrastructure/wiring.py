@@ -26,13 +26,15 @@ from infrastructure.http.addresses import Networks, networks
 from infrastructure.http.call import Call
 from infrastructure.http.consistency import ConsistentReader, Waiting
 from infrastructure.http.paging import Cursors
-from infrastructure.postgres import as_application, pool
+from infrastructure.postgres import as_application, connecting, pool
+from infrastructure.reading import ReadPipeline
 from infrastructure.rights import Rights
 from infrastructure.secrets import BcryptPasswords, SystemSecrets, derived_key
 from infrastructure.settings import Settings
 from infrastructure.telemetry import Metrics
 
 ISSUER = "trialog"
+QUICK_READ_SECONDS = 1.0  # what takes longer is no quick read: it goes on by itself
 FAST_BCRYPT_ROUNDS = 4  # in the tests of this project only: the real cost is 12
 
 
@@ -115,7 +117,12 @@ async def query_services(settings: Settings, waiter: Callable[[str], AbstractAsy
         await _opened(stack, connections)
         services = await _services(stack, settings, Metrics(), connections, PostgresLog(NoAppends(), connections), url)  # type: ignore[arg-type]
         waiting = await stack.enter_async_context(waiter(make_conninfo("", **as_application(url))))
-        services.reader = ConsistentReader(connections, waiting, services.rights, timeout_seconds=settings.consistency_timeout_seconds)
+        pipeline = ReadPipeline(connecting(url, statement_timeout_seconds=QUICK_READ_SECONDS, read_only=True, name="pipeline"))
+        await pipeline.start()
+        stack.push_async_callback(pipeline.stop)
+        services.reader = ConsistentReader(
+            connections, pipeline, waiting, services.rights, timeout_seconds=settings.consistency_timeout_seconds
+        )
         yield services
 
 

@@ -22,6 +22,7 @@ class Statement:
     sql: str
     parameters: dict[str, Any]
     models: tuple[str, ...]  # what to wait for when `checkpoint` is behind
+    quick: bool = False  # reads a few rows by an index, however many there are
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +106,14 @@ class Listing:
             f"ORDER BY {order} LIMIT {limit} + 1{offset}) r) p"
         )
 
-    def statement(self, page: Page, conditions: Sequence[str], parameters: dict[str, Any], *, total: str | None = None) -> Statement:
+    def statement(
+        self, page: Page, conditions: Sequence[str], parameters: dict[str, Any], *, total: str | None = None, quick: bool = False
+    ) -> Statement:
         """`parameters`: those of the conditions, and `session_id` (may be None)."""
         own: dict[str, Any] = {"skip": page.skip} if page.skip else {}
         if page.after is not None:
             own |= {f"after_{n}": value for n, value in enumerate(page.after)}
-        return Statement(self.sql(page, conditions, total), parameters | own, self.models)
+        return Statement(self.sql(page, conditions, total), parameters | own, self.models, quick)
 
 
 def checkpoint_of(*models: str) -> str:

@@ -43,7 +43,7 @@ def sight(call: Call, *, everything: bool) -> Sight:
 
 async def read(call: Call, statement: Statement) -> dict[str, Any]:
     """The statement's one row, new enough for the caller.  Errors: ProjectionBehind, Unavailable."""
-    return await reader(call).one(call, statement.models, statement.sql, statement.parameters)
+    return await reader(call).one(call, statement.models, statement.sql, statement.parameters, quick=statement.quick)
 
 
 async def one(call: Call, statement: Statement, missing: DomainError) -> Reply:

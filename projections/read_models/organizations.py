@@ -113,12 +113,12 @@ LATEST_FIRST = (Sort("joined_at", descending=True),)
 
 def organization(organization_id: UUID, sight: Sight, session_id: UUID | None) -> Statement:
     """Columns: body (JSON; null: none that the caller belongs to), version, checkpoint, required."""
-    return Statement(ORGANIZATION, _parameters(organization_id, sight, session_id), ALONE)
+    return Statement(ORGANIZATION, _parameters(organization_id, sight, session_id), ALONE, quick=True)
 
 
 def settings(organization_id: UUID, sight: Sight, session_id: UUID | None) -> Statement:
     """Columns: as `organization`."""
-    return Statement(SETTINGS, _parameters(organization_id, sight, session_id), ALONE)
+    return Statement(SETTINGS, _parameters(organization_id, sight, session_id), ALONE, quick=True)
 
 
 def my_organizations(user_id: UUID, session_id: UUID | None, page: Page) -> Statement:

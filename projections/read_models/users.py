@@ -103,7 +103,7 @@ class UserFilter:
 
 def me(user_id: UUID, session_id: UUID | None) -> Statement:
     """Columns: body (JSON with `organizations`), version, checkpoint, required."""
-    return Statement(ME, {"user_id": user_id, "session_id": session_id}, WITH_MEMBERS)
+    return Statement(ME, {"user_id": user_id, "session_id": session_id}, WITH_MEMBERS, quick=True)
 
 
 def user(user_id: UUID, organization_id: UUID | None, sight: Sight, session_id: UUID | None) -> Statement:
