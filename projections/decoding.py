@@ -10,7 +10,7 @@ import functools
 import operator
 import types
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from enum import Enum
 from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeVar, Union, cast, get_args, get_origin, is_typeddict
 from uuid import UUID
@@ -175,6 +175,6 @@ def _json_type(hint: Any) -> Any:
         return list[_json_type(inner[0])] if len(set(inner)) == 1 else list[Any]  # type: ignore[misc]  # a type made at run time
     if origin is dict or hint is dict or is_typeddict(hint):
         return dict[str, Any]
-    if isinstance(hint, type) and issubclass(hint, (UUID, datetime, Enum)):
+    if isinstance(hint, type) and issubclass(hint, (UUID, datetime, date, Enum)):
         return str
     return hint if hint in (str, int, bool, float, type(None)) else Any

@@ -2,45 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from enum import StrEnum
-from typing import Any, TypedDict, cast
+from datetime import date, datetime
+from typing import Any, cast
 from uuid import UUID
 
 from eventsourcing.domain import event
 
+from domain.aggregates.task_values import TRANSITIONS, Changes, Priority, Status
 from domain.kernel.aggregate import FirstEvent, Root
 from domain.kernel.errors import InvariantViolated, NotFound
 
-
-class Status(StrEnum):
-    """In the order in which lists sort them."""
-
-    TODO = "todo"
-    IN_PROGRESS = "in_progress"
-    BLOCKED = "blocked"
-    IN_REVIEW = "in_review"
-    DONE = "done"
-    CANCELLED = "cancelled"
-
-
-class Priority(StrEnum):
-    """In the order in which lists sort them."""
-
-    LOW = "low"
-    MEDIUM = "medium"
-    HIGH = "high"
-    CRITICAL = "critical"
-
-
-TRANSITIONS: dict[Status, tuple[Status, ...]] = {
-    Status.TODO: (Status.IN_PROGRESS, Status.BLOCKED, Status.CANCELLED, Status.DONE),
-    Status.IN_PROGRESS: (Status.TODO, Status.BLOCKED, Status.IN_REVIEW, Status.DONE, Status.CANCELLED),
-    Status.BLOCKED: (Status.TODO, Status.IN_PROGRESS, Status.CANCELLED),
-    Status.IN_REVIEW: (Status.IN_PROGRESS, Status.DONE, Status.CANCELLED),
-    Status.DONE: (Status.TODO,),
-    Status.CANCELLED: (Status.TODO,),
-}
+__all__ = ["TRANSITIONS", "Changes", "IllegalTransition", "Priority", "Status", "Task", "TaskNotDeleted"]
 
 
 class IllegalTransition(InvariantViolated):
@@ -53,20 +25,6 @@ class TaskNotDeleted(InvariantViolated):
     """Task {id} is not deleted, so there is nothing to restore."""
 
     code = "task-not-deleted"
-
-
-class Changes(TypedDict, total=False):
-    """New values by field name."""
-
-    title: str
-    description: str
-    status: Status
-    priority: Priority
-    assignee_id: UUID | None
-    due_at: datetime | None
-    estimate_minutes: int | None
-    tag_ids: tuple[UUID, ...]
-    completed_at: datetime | None
 
 
 class Task(Root):
@@ -119,6 +77,24 @@ class Task(Root):
         """Back where it was."""
 
         TOPIC = "task.restored"
+
+    class Commented(Event):
+        """Somebody said something about it."""
+
+        TOPIC = "task.commented"
+        comment_id: UUID
+        author_id: UUID
+        body: str  # 1..10,000 characters
+
+    class TimeLogged(Event):
+        """Somebody spent time on it."""
+
+        TOPIC = "task.time_logged"
+        entry_id: UUID
+        by_id: UUID
+        minutes: int  # 1..1,440
+        note: str
+        spent_on: date  # by the calendar of whoever logged it
 
     @event(Created)
     def __init__(
@@ -201,6 +177,16 @@ class Task(Root):
             raise TaskNotDeleted(id=self.id)
         self._restored()
 
+    def comment(self, *, comment_id: UUID, by: UUID, body: str) -> None:
+        """Errors: NotFound."""
+        self._must_be_there()
+        self._commented(comment_id=comment_id, author_id=by, body=body)
+
+    def log_time(self, *, entry_id: UUID, by: UUID, minutes: int, note: str, spent_on: date) -> None:
+        """Errors: NotFound."""
+        self._must_be_there()
+        self._time_logged(entry_id=entry_id, by_id=by, minutes=minutes, note=note, spent_on=spent_on)
+
     def _must_be_there(self) -> None:
         if self.deleted:
             raise NotFound(kind="task", id=self.id)
@@ -227,3 +213,11 @@ class Task(Root):
     @event(Restored)
     def _restored(self) -> None:
         self.deleted = False
+
+    @event(Commented)
+    def _commented(self, comment_id: UUID, author_id: UUID, body: str) -> None:
+        self.comments_count += 1
+
+    @event(TimeLogged)
+    def _time_logged(self, entry_id: UUID, by_id: UUID, minutes: int, note: str, spent_on: date) -> None:
+        self.logged_minutes += minutes

@@ -7,7 +7,7 @@ sealed: `{"sealed": "<base64>"}`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 from enum import Enum
 from functools import cache
 from typing import Any, Protocol
@@ -141,6 +141,8 @@ def _converter(hint: Any) -> Convert:
         return UUID
     if hint is datetime:
         return datetime.fromisoformat
+    if hint is date:
+        return date.fromisoformat
     if isinstance(hint, type) and issubclass(hint, Enum):
         return hint
     return lambda value: msgspec.convert(value, hint)

@@ -24,3 +24,16 @@ def created(event: Recorded[Tag.Created], rows: Rows[TagRow]) -> None:
             version=event.version,
         )
     )
+
+
+@projects(Tag.Revised, into=TagRow)
+def revised(event: Recorded[Tag.Revised], rows: Rows[TagRow]) -> None:
+    changes = event.data.changes
+    if "name" in changes:
+        rows.patch(event.stream_id, name_folded=folded(changes["name"]))
+    rows.patch(event.stream_id, changes, version=event.version)
+
+
+@projects(Tag.Deleted, into=TagRow)
+def deleted(event: Recorded[Tag.Deleted], rows: Rows[TagRow]) -> None:
+    rows.remove(event.stream_id)

@@ -54,6 +54,18 @@ def restored(event: Recorded[Task.Restored], rows: Rows[TaskRow]) -> None:
     rows.patch(event.stream_id, deleted=False, updated_at=event.recorded_at, version=event.version)
 
 
+@projects(Task.Commented, into=TaskRow)
+def commented(event: Recorded[Task.Commented], rows: Rows[TaskRow]) -> None:
+    rows.add(event.stream_id, comments_count=1)
+    rows.patch(event.stream_id, updated_at=event.recorded_at, version=event.version)
+
+
+@projects(Task.TimeLogged, into=TaskRow)
+def time_logged(event: Recorded[Task.TimeLogged], rows: Rows[TaskRow]) -> None:
+    rows.add(event.stream_id, logged_minutes=event.data.minutes)
+    rows.patch(event.stream_id, updated_at=event.recorded_at, version=event.version)
+
+
 @projects(Task.Created, Task.Restored, into=TaskCountRow)
 def one_more(event: Recorded[Task.Created], rows: Rows[TaskCountRow]) -> None:
     rows.add(event.organization_id, live=1)

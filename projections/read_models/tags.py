@@ -17,7 +17,7 @@ def _document(row: TagRow) -> str:
     return orjson.dumps({"id": row.tag_id, "name": row.name, "color": row.color, "version": row.version}).decode()
 
 
-@read_model("tags", version=1, key="tag_id", indexes=[Index(("organization_id", "name_folded"))])
+@read_model("tags", version=2, key="tag_id", indexes=[Index(("organization_id", "name_folded"))])
 class TagRow(Row):
     """One name."""
 

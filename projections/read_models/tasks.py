@@ -49,7 +49,7 @@ def _search(row: TaskRow) -> str:
 
 @read_model(
     "tasks",
-    version=1,
+    version=2,
     key="task_id",
     # Few, and none on what most events change: a change that no index knows stays on its page.
     indexes=[

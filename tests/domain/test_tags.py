@@ -10,6 +10,7 @@ import pytest
 from domain.aggregates.tags import Tag
 from domain.aggregates.tasks import Priority, Status, Task
 from domain.commands.tasks import CreateTask, ReviseTask
+from domain.kernel.errors import NotFound
 from tests.support.desk import Desk
 from tests.support.given import given
 from tests.support.world import ANN_AS_OWNER, CLINIC, THIS, fact
@@ -80,3 +81,17 @@ async def test_revising_tags_is_one_fact_in_the_task(tags: list[str]):
     changed = (await desk.ask(ReviseTask(task_id=task.id, changes={"tags": tags}))).answer
     assert [t for t in await desk.topics(head) if t.startswith("task.")] == ["task.revised"]
     assert await names(desk, changed) == tags
+
+
+CREATED = fact(Tag.Created, organization_id=CLINIC, name="urgent", color=None)
+
+
+def test_a_tag_is_revised_in_one_fact_that_holds_only_what_differs():
+    given(CREATED).when(lambda tag: tag.revise({"name": "late", "color": None})).then(fact(Tag.Revised, changes={"name": "late"}))
+    given(CREATED).when(lambda tag: tag.revise({"name": "urgent"})).nothing()
+
+
+def test_a_deleted_tag_is_gone():
+    given(CREATED).when(lambda tag: tag.delete()).then(fact(Tag.Deleted)).and_now(deleted=True)
+    for verb in (lambda tag: tag.delete(), lambda tag: tag.revise({"name": "late"})):
+        given(CREATED, fact(Tag.Deleted)).when(verb).refused(NotFound)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import zlib
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from pathlib import Path
 from types import UnionType
@@ -33,6 +33,7 @@ PLAIN: dict[Any, Callable[[int], Any]] = {
     bool: lambda seed: seed % 2 == 0,
     UUID: lambda seed: UUID(int=(0x0197A << 108) | (7 << 76) | (2 << 62) | seed),
     datetime: lambda seed: AT + timedelta(seconds=seed),
+    date: lambda seed: AT.date() + timedelta(days=seed),
     Any: lambda seed: {"number": seed, "nested": [True, None, "ö"]},
 }
 

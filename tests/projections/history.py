@@ -80,6 +80,15 @@ def restored(task_id: UUID, organization_id: UUID = CLINIC) -> Recorded:
     return Recorded("task.restored", task_id, {}, organization_id)
 
 
+def commented(task_id: UUID, comment_id: UUID, body: str = "Fine", organization_id: UUID = CLINIC) -> Recorded:
+    return Recorded("task.commented", task_id, {"comment_id": comment_id, "author_id": ANN, "body": body}, organization_id)
+
+
+def time_logged(task_id: UUID, entry_id: UUID, minutes: int = 30, organization_id: UUID = CLINIC) -> Recorded:
+    data = {"entry_id": entry_id, "by_id": ANN, "minutes": minutes, "note": "", "spent_on": "2026-11-20"}
+    return Recorded("task.time_logged", task_id, data, organization_id)
+
+
 def tagged(tag_id: UUID, name: str, organization_id: UUID = CLINIC, color: str | None = None) -> Recorded:
     return Recorded("tag.created", tag_id, {"organization_id": organization_id, "name": name, "color": color}, organization_id)
 
@@ -171,9 +180,22 @@ class History:
         return member_added(pick.choice(self._organizations), pick.choice(self._people), pick.choice(["admin", "developer", "user"]))
 
     def _tag(self) -> Recorded:
-        organization, tag = self._random.choice(self._organizations), self._id()
+        pick = self._random
+        organization, tag = pick.choice(self._organizations), self._id()
+        if self._tags and (chance := pick.random()) < 0.3:
+            return self._tag_changed(deleted=chance < 0.1)
         self._tags.append((organization, tag))
-        return tagged(tag, f"tag {len(self._tags)}", organization, self._random.choice([None, "#00ff00"]))
+        return tagged(tag, f"tag {len(self._tags)}", organization, pick.choice([None, "#00ff00"]))
+
+    def _tag_changed(self, *, deleted: bool) -> Recorded:
+        known = self._random.choice(self._tags)
+        organization, tag = known
+        if deleted:
+            self._tags.remove(known)
+            return Recorded("tag.deleted", tag, {}, organization)
+        return revised(
+            tag, "tag.revised", organization, name=f"Tag {self._random.randrange(999)}", color=self._random.choice([None, "#ff0000"])
+        )
 
     def _session(self) -> Recorded:
         pick = self._random
@@ -215,6 +237,8 @@ class History:
             revised(task, "task.moved", organization, status=status, completed_at=datetime.now(UTC) if status == "done" else None),
             revised(task, "task.assigned", organization, assignee_id=pick.choice([*self._people, None])),
             revised(task, "task.revised", organization, title=pick.choice(TITLES), due_at=self._time(), priority=pick.choice(PRIORITIES)),
+            commented(task, self._id(), pick.choice(TITLES), organization),
+            time_logged(task, self._id(), pick.choice([1, 1440]), organization),
         ]
         return pick.choice(choices)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from uuid import UUID, uuid4
 
+import psycopg
+
 from projections.read_models.tags import BY_NAME, tag_list
 from projections.registry import load
 from projections.statements import Page
 from tests.conftest import Database
 from tests.projections.desk import projected, read
-from tests.projections.history import append, tagged
+from tests.projections.history import Recorded, append, revised, tagged
 from tests.support.world import CLINIC
 
 
@@ -27,3 +29,15 @@ async def test_an_organizations_tags_by_name(database: Database) -> None:
     assert (found["total"], found["last_key"]) == (3, ["urgent", str(UUID(int=1))])
     rest = read(database.app_url, tag_list(CLINIC, None, Page(limit=2, after=found["last_key"], sort=BY_NAME)))
     assert ([item["name"] for item in rest["items"]], rest["last_key"]) == (["Ärger"], None)
+
+
+async def test_a_renamed_tag_is_found_by_its_new_name_and_a_deleted_one_not_at_all(database: Database) -> None:
+    kept, gone = UUID(int=1), UUID(int=2)
+    facts = [tagged(kept, "urgent"), tagged(gone, "late"), revised(kept, "tag.revised", name="Äußerst", color="#00ff00")]
+    facts.append(Recorded("tag.deleted", gone, {}))
+    await projected(database.app_url, load().chosen(["tags"]), append(database.app_url, *facts))
+    found = read(database.app_url, tag_list(CLINIC, None, Page(sort=BY_NAME)))
+    assert found["items"] == [{"id": str(kept), "name": "Äußerst", "color": "#00ff00", "version": 2}]
+    assert found["total"] == 1
+    with psycopg.connect(database.app_url) as connection:
+        assert connection.execute("SELECT name_folded FROM read_models.tags").fetchall() == [("äusserst",)]

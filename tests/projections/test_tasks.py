@@ -17,7 +17,7 @@ from projections.statements import Page, Sight, Sort
 from projections.times import utc
 from tests.conftest import Database
 from tests.projections.desk import projected, read
-from tests.projections.history import History, Recorded, append, created, deleted, restored, revised, tagged
+from tests.projections.history import History, Recorded, append, commented, created, deleted, restored, revised, tagged, time_logged
 from tests.support.world import ANN, BOB, CLINIC, NOON
 
 ONE, TWO = UUID(int=1), UUID(int=2)
@@ -86,6 +86,16 @@ async def test_a_deleted_task_is_hidden_until_it_is_restored(database: Database)
     await given_facts(database, restored(ONE))
     assert one(database)["body"]["version"] == 3
     assert listed(database, TaskFilter())["total"] == 2
+
+
+async def test_comments_and_time_count_in_the_task(database: Database) -> None:
+    written = [commented(ONE, uuid4()), time_logged(ONE, uuid4(), 30), commented(ONE, uuid4()), time_logged(ONE, uuid4(), 15)]
+    await given_facts(database, created(ONE), created(TWO), *written)
+    body = one(database)["body"]
+    assert (body["comments_count"], body["logged_minutes"], body["version"]) == (2, 45, 5)
+    assert body["updated_at"] > body["created_at"]
+    untouched = one(database, TWO)["body"]
+    assert (untouched["comments_count"], untouched["logged_minutes"], untouched["version"]) == (0, 0, 1)
 
 
 async def test_a_task_of_another_organization_is_not_there(database: Database) -> None:

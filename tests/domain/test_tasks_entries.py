@@ -1,0 +1,51 @@
+"""What people write down on a task: comments and the time they spent.  Neither changes any of its members but the counts."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from domain.aggregates.tasks import Task
+from domain.kernel.errors import NotFound
+from tests.support.given import given
+from tests.support.world import ANN, BOB, fact, task_created
+
+SAID, SPENT = UUID(int=1), UUID(int=2)
+FRIDAY = date(2026, 11, 20)
+
+
+def commented(**differing: Any) -> Any:
+    return fact(Task.Commented, **{"comment_id": SAID, "author_id": ANN, "body": "Looks fine"} | differing)
+
+
+def time_logged(**differing: Any) -> Any:
+    return fact(Task.TimeLogged, **{"entry_id": SPENT, "by_id": BOB, "minutes": 45, "note": "", "spent_on": FRIDAY} | differing)
+
+
+def say(task: Task) -> None:
+    task.comment(comment_id=SAID, by=ANN, body="Looks fine")
+
+
+def work(task: Task) -> None:
+    task.log_time(entry_id=SPENT, by=BOB, minutes=45, note="", spent_on=FRIDAY)
+
+
+def test_a_comment_is_a_fact_of_the_task_and_counts():
+    given(task_created()).when(say).then(commented()).and_now(comments_count=1, version=2)
+    given(task_created(), commented(), commented(author_id=BOB)).when(say).and_now(comments_count=3, version=4)
+
+
+def test_time_adds_up_whoever_spent_it():
+    given(task_created()).when(work).then(time_logged()).and_now(logged_minutes=45, version=2)
+    given(task_created(), time_logged(by_id=ANN, minutes=1_440)).when(work).and_now(logged_minutes=1_485)
+
+
+def test_nobody_comments_on_a_deleted_task_or_works_on_it():
+    for verb in (say, work):
+        given(task_created(), fact(Task.Deleted)).when(verb).refused(NotFound)
+
+
+def test_what_was_written_down_survives_deletion_and_restoring():
+    story = (task_created(), commented(), time_logged(), fact(Task.Deleted))
+    given(*story).when(lambda task: task.restore()).and_now(comments_count=1, logged_minutes=45)
