@@ -12,12 +12,13 @@ from infrastructure.discovery import import_room
 from infrastructure.http.app import Api
 from infrastructure.settings import Settings, SettingsError
 from infrastructure.wiring import Services, command_services
+from projections.waiting import Waiter
 
 
 @asynccontextmanager
 async def _services(settings: Settings) -> AsyncIterator[Services]:
     refuse_what_is_not_built(settings)
-    async with command_services(settings) as services:
+    async with command_services(settings, Waiter) as services:
         services.refused = remember_refusal
         await make_first_superuser(services)
         yield services

@@ -17,17 +17,18 @@ from infrastructure.command_bus import Outcome
 from infrastructure.event_store.store import AggregateStore
 from infrastructure.http.call import Call, Headers, Reply, json_reply
 from infrastructure.presenting import presented
+from projections.statements import Statement
 
 Present = Callable[[Any, AggregateStore], Awaitable[Mapping[str, Any]]]
 
 
-async def run(call: Call, command: Command, *, reason: str | None = None, with_key: bool = True) -> Outcome:
+async def run(call: Call, command: Command, *, reason: str | None = None, with_key: bool = True, with_if_match: bool = True) -> Outcome:
     """Dispatch a command in the circumstances of the request.  Errors: any DomainError."""
     bus = call.services.bus
     assert bus is not None, "command routes run in processes that can write"
-    return await bus.dispatch(
-        command, _context(call, call.change_reason() or _told(reason)), if_match=call.if_match(), key=_key(call) if with_key else None
-    )
+    context = _context(call, call.change_reason() or _told(reason))
+    if_match = call.if_match() if with_if_match else None
+    return await bus.dispatch(command, context, if_match=if_match, key=_key(call) if with_key else None)
 
 
 async def dispatch(
@@ -45,6 +46,16 @@ async def dispatch(
 async def dispatch_quietly(call: Call, command: Command, *, reason: str | None = None) -> Reply:
     """Run a command that answers nothing: 204."""
     return Reply(204, b"", told(await run(call, command, reason=reason)))
+
+
+async def candidates(call: Call, statement: Statement) -> dict[str, Any]:
+    """What a read model knows, no older than the caller's last write: to choose from, never to decide on.
+
+    Errors: ProjectionBehind, Unavailable.
+    """
+    reader = call.services.reader
+    assert reader is not None, "command processes can read"
+    return await reader.one(call, statement.models, statement.sql, statement.parameters)
 
 
 def told(outcome: Outcome) -> Headers:

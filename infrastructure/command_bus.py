@@ -21,10 +21,12 @@ from domain.kernel.actor import Actor
 from domain.kernel.aggregate import Root, kinds
 from domain.kernel.command import Command, Context, Decision, IdempotencyKey
 from domain.kernel.errors import Conflict, DomainError, Invalid, InvariantViolated, NotFound, ReasonRequired, Stale
+from infrastructure.batches import EachPart, as_decision
 from infrastructure.clock import new_id
 from infrastructure.event_store.metadata import MetadataWriter
 from infrastructure.event_store.records import Append, KeptReceipt, KeyRepeated, Receipt, Stored, VersionConflict
-from infrastructure.event_store.store import AggregateStore, Unit, changed
+from infrastructure.event_store.store import AggregateStore
+from infrastructure.event_store.unit import Unit, changed
 from infrastructure.secrets import OnceEach
 
 MAX_ATTEMPTS = 12
@@ -86,6 +88,7 @@ class CommandBus:
         started = time.perf_counter()
         outcome = "failed"
         context = replace(context, passwords=OnceEach(context.passwords))
+        context = replace(context, each=EachPart(context))
         try:
             result = await self._once_per_key(command, context, if_match, key)
             outcome = "replayed" if result.replayed else "stored" if result.events_count else "unchanged"
@@ -162,18 +165,14 @@ class CommandBus:
         raise Conflict
 
     async def _decide(self, command: Command, context: Context, unit: Unit, if_match: Callable[[int], bool] | None) -> Decision:
-        await registry.policy_of(type(command))(command, context.actor, unit)
+        await registry.policy_of(type(command))(command, context.actor, unit, context.now)
         if command.needs_reason and not context.reason:
             await self._ask_for_reason(command, context.actor, unit)
         if if_match is not None and (target := command.target()) is not None:
             aggregate = await unit.peek(*target)
             if not if_match(aggregate.version):
                 raise Stale(current_version=aggregate.version)
-        handled = await registry.handler_of(type(command))(command, unit, context)
-        if isinstance(handled, Decision):
-            return handled
-        saves = handled if isinstance(handled, tuple) else (handled,)
-        return Decision(save=saves, answer=saves[0])
+        return as_decision(await registry.handler_of(type(command))(command, unit, context))
 
     async def _ask_for_reason(self, command: Command, actor: Actor, unit: Unit) -> None:
         kind = kinds()["organization"]

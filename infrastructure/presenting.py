@@ -29,5 +29,5 @@ async def rendered(state: Mapping[str, Any], store: AggregateStore) -> dict[str,
 
 async def _tag_names(tag_ids: tuple[Any, ...], store: AggregateStore) -> list[str]:
     kind: Any = kinds()["tag"]
-    tags = [(await store.load(kind, tag_id, fresh=False))[0] for tag_id in tag_ids]
-    return [tag.name for tag in tags if tag is not None]
+    tags = await store.load_many(kind, tag_ids)
+    return [tag.name for tag_id in tag_ids if (tag := tags.get(tag_id)) is not None and not tag.deleted]

@@ -72,6 +72,9 @@ class Services:
         )  # fmt: skip
 
 
+MakeWaiter = Callable[[str], AbstractAsyncContextManager[Waiting]]  # of a server's URL: what wakes when its read models move on
+
+
 class NoAppends:
     """Stands where a process never writes."""
 
@@ -81,8 +84,8 @@ class NoAppends:
 
 
 @asynccontextmanager
-async def command_services(settings: Settings) -> AsyncIterator[Services]:
-    """Everything a command process needs, started; stopped in reverse order."""
+async def command_services(settings: Settings, waiter: MakeWaiter) -> AsyncIterator[Services]:
+    """Everything a command process needs, started; stopped in reverse order.  It reads where it writes, never on a standby."""
     async with AsyncExitStack() as stack:
         metrics = Metrics()
         url = settings.needed("database_url")
@@ -102,13 +105,15 @@ async def command_services(settings: Settings) -> AsyncIterator[Services]:
         metrics.append_waiting.set_function(lambda: appender.waiting_count)
         metadata = MetadataWriter(services.keyring)
         services.bus = CommandBus(services.store, metadata, observe=metrics.command, publish=services.rights.observe)
+        # Commands look for candidates now and then: a pipeline that is not started sends them to the pool.
+        services.reader = await _reader(stack, settings, services, url, waiter, ReadPipeline({}))
         yield services
         await services.store.drain()
 
 
 @asynccontextmanager
-async def query_services(settings: Settings, waiter: Callable[[str], AbstractAsyncContextManager[Waiting]]) -> AsyncIterator[Services]:
-    """Everything a query process needs, on read-only connections.  `waiter(url)` makes what wakes when read models move on."""
+async def query_services(settings: Settings, waiter: MakeWaiter) -> AsyncIterator[Services]:
+    """Everything a query process needs, on read-only connections."""
     async with AsyncExitStack() as stack:
         url = settings.needed("query_database_url")
         connections = pool(
@@ -116,19 +121,23 @@ async def query_services(settings: Settings, waiter: Callable[[str], AbstractAsy
         )
         await _opened(stack, connections)
         services = await _services(stack, settings, Metrics(), connections, PostgresLog(NoAppends(), connections), url)  # type: ignore[arg-type]
-        waiting = await stack.enter_async_context(waiter(make_conninfo("", **as_application(url))))
         pipeline = ReadPipeline(connecting(url, statement_timeout_seconds=QUICK_READ_SECONDS, read_only=True, name="pipeline"))
         await pipeline.start()
         stack.push_async_callback(pipeline.stop)
-        services.reader = ConsistentReader(
-            connections, pipeline, waiting, services.rights, timeout_seconds=settings.consistency_timeout_seconds
-        )
+        services.reader = await _reader(stack, settings, services, url, waiter, pipeline)
         yield services
 
 
 async def _opened(stack: AsyncExitStack, connections: Pool) -> None:
     await connections.open(wait=True, timeout=30)
     stack.push_async_callback(connections.close)
+
+
+async def _reader(
+    stack: AsyncExitStack, settings: Settings, services: Services, url: str, waiter: MakeWaiter, pipeline: ReadPipeline
+) -> ConsistentReader:
+    waiting = await stack.enter_async_context(waiter(make_conninfo("", **as_application(url))))
+    return ConsistentReader(services.pool, pipeline, waiting, services.rights, timeout_seconds=settings.consistency_timeout_seconds)
 
 
 async def _services(stack: AsyncExitStack, settings: Settings, metrics: Metrics, connections: Pool, log: EventLog, url: str) -> Services:

@@ -6,14 +6,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
+from pydantic import AfterValidator
 
 from domain.kernel.errors import DomainError
 from infrastructure.http.call import Call, Headers, Reply, json_reply
 from infrastructure.http.consistency import ConsistentReader
 from infrastructure.http.paging import P, page_body
 from infrastructure.http.problems import Missing
+from projections.statements import Listing, Sight, Sort, Statement
 from projections.statements import Page as ListPage
-from projections.statements import Sight, Sort, Statement
 
 
 def reader(call: Call) -> ConsistentReader:
@@ -46,6 +47,13 @@ async def read(call: Call, statement: Statement) -> dict[str, Any]:
     return await reader(call).one(call, statement.models, statement.sql, statement.parameters, quick=statement.quick)
 
 
+async def must_see(call: Call, statement: Statement, missing: DomainError) -> None:
+    """That there is such a single resource, for this caller.  Errors: Missing."""
+    row = await read(call, statement)
+    if row["body"] is None:
+        raise Missing(missing, row["checkpoint"])
+
+
 async def one(call: Call, statement: Statement, missing: DomainError) -> Reply:
     """A single resource, or that there is none."""
     row = await read(call, statement)
@@ -62,6 +70,23 @@ async def listed(call: Call, page: P, sort: Callable[[P], tuple[Sort, ...]], sta
     row = await read(call, statement(page, ListPage(limit=page.limit, skip=skip, after=after, sort=sort(page))))
     cursor = None if row["last_key"] is None else cursors.write(scope, page, orjson.loads(row["last_key"]))
     return json_reply(200, page_body(row["items"], row["total"], page, cursor), at(row["checkpoint"]))
+
+
+def sorts(listing: Listing) -> AfterValidator:
+    """For a list's parameter `sort`: members of this list, each at most once, with a minus for descending."""
+
+    def check(text: str) -> str:
+        names = [part.removeprefix("-") for part in text.split(",")]
+        if not text or any(name not in listing.keys for name in names) or len(set(names)) < len(names):
+            raise ValueError(f"must name each at most once, with a minus for descending: {', '.join(listing.keys)}")
+        return text
+
+    return AfterValidator(check)
+
+
+def sort_keys(text: str) -> tuple[Sort, ...]:
+    """What such a parameter says."""
+    return tuple(Sort(part.removeprefix("-"), descending=part.startswith("-")) for part in text.split(","))
 
 
 def plain(body: Mapping[str, Any], position: int, headers: Headers | None = None) -> Reply:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
@@ -10,7 +10,7 @@ from uuid import UUID
 
 from domain.aggregates.organizations import Organization
 from domain.aggregates.tasks import Priority, Status, Task
-from domain.commands.tags import tags_by_name
+from domain.commands.tags import tags_by_name, without_deleted
 from domain.kernel.aggregate import Root
 from domain.kernel.command import Command, Context, Decision
 from domain.kernel.errors import Invalid, InvariantViolated
@@ -69,6 +69,16 @@ class RestoreTask(OfTask):
     """Show a hidden task again."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BulkUpdateTasks(Command):
+    """Give members of many tasks new values: each as by `ReviseTask`, all in one append."""
+
+    needs_reason: ClassVar[bool] = True
+    find: Callable[[], Awaitable[Sequence[UUID]]]  # the tasks, each once; asked when the answer is not known yet
+    changes: Mapping[str, Any]
+    atomic: bool
+
+
 @handles(CreateTask)
 async def create_task(command: CreateTask, store: Store, context: Context) -> Decision:
     actor = context.actor
@@ -94,7 +104,9 @@ async def revise_task(command: ReviseTask, store: Store, context: Context) -> De
         await _must_be_member(wanted["assignee_id"], store, context)
     new: list[Root] = []
     if (names := wanted.pop("tags", None)) is not None:
-        wanted["tag_ids"], new = await tags_by_name(names, task.organization_id, store, context)
+        tag_ids, new = await tags_by_name(names, task.organization_id, store, context)
+        # Tags that were deleted since still stand in the task, where nobody sees them: leaving them out is no change.
+        wanted["tag_ids"] = task.tag_ids if tag_ids == await without_deleted(task.tag_ids, store) else tag_ids
     task.revise(wanted, at=context.now)
     return Decision(save=(*new, task), answer=task)
 
@@ -111,6 +123,13 @@ async def restore_task(command: RestoreTask, store: Store, context: Context) -> 
     task = await store.get(Task, command.task_id)
     task.restore()
     return task
+
+
+@handles(BulkUpdateTasks)
+async def bulk_update_tasks(command: BulkUpdateTasks, store: Store, context: Context) -> Decision:
+    assert context.each is not None, "the bus gives it"
+    parts = [ReviseTask(task_id=task_id, changes=command.changes) for task_id in await command.find()]
+    return await context.each(parts, store, atomic=command.atomic)
 
 
 async def _must_be_member(user_id: UUID | None, store: Store, context: Context) -> None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from uuid import UUID
 
 from domain.kernel.actor import Actor
 
 if TYPE_CHECKING:
     from domain.kernel.aggregate import Root
-    from domain.kernel.ports import Passwords, Secrets
+    from domain.kernel.ports import Passwords, Secrets, Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +30,20 @@ class Command:
         return None
 
 
+class Each(Protocol):
+    """Decides commands that are parts of another one."""
+
+    async def __call__(self, parts: Sequence[Command], store: Store, *, atomic: bool) -> Decision:
+        """Each part by its own policy and handler; what changes is saved together, in one append.
+
+        A part that is refused changes nothing and leaves the others alone, unless `atomic`: then it takes them all with it.
+        Its answer is in the facts, as `results`: `id, status, version or problem`, in the order of the parts.
+
+        Errors: BatchRefused.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """Everything a handler may know besides the command.  The clock is read once a command."""
@@ -39,6 +53,7 @@ class Context:
     new_id: Callable[[], UUID]
     passwords: Passwords
     secrets: Secrets
+    each: Each | None = None  # given by the bus
     request_id: str = ""
     reason: str | None = None  # why, in the asker's words
     traceparent: str | None = None

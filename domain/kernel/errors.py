@@ -97,6 +97,12 @@ class Conflict(DomainError):
     code = "conflict-try-again"
 
 
+class BatchRefused(InvariantViolated):
+    """{failed} of {asked} were refused, so none was changed; see `results`, or ask for it without `atomic`."""
+
+    code = "bulk-refused"
+
+
 class Unavailable(DomainError):
     """The service cannot take this at the moment.  Nothing was stored; try again shortly."""
 

@@ -27,6 +27,8 @@ MATRIX: dict[str, dict[Role, Reach]] = {
         "tasks.update": (_ALL, _ALL, _ALL, _OWN, _NONE, _OWN, _OWN, _NONE),
         "tasks.delete": (_ALL, _ALL, _ALL, _OWN, _NONE, _OWN, _OWN, _NONE),
         "tasks.bulk": (_ALL, _ALL, _ALL, _OWN, _NONE, _OWN, _OWN, _NONE),
+        "tags.create": (_ALL, _ALL, _ALL, _ALL, _NONE, _ALL, _ALL, _NONE),  # who may update tasks
+        "tags.change": (_ALL, _ALL, _ALL, _NONE, _NONE, _NONE, _NONE, _NONE),  # who may update every task
         "members.change": (_ALL, _ALL, _NONE, _NONE, _NONE, _NONE, _NONE, _NONE),
         "settings.change": (_ALL, _ALL, _NONE, _NONE, _NONE, _NONE, _NONE, _NONE),
         "ownership.change": (_ALL, _NONE, _NONE, _NONE, _NONE, _NONE, _NONE, _NONE),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import sys
 from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime
 from typing import Any, TypeVar
 
 from domain.kernel.actor import Actor, Role
@@ -14,7 +17,8 @@ from domain.kernel.ports import Reader, Store
 C = TypeVar("C", bound=Command)
 Handled = Root | tuple[Root, ...] | Decision
 Handler = Callable[[Any, Store, Context], Awaitable[Handled]]
-Policy = Callable[[Any, Actor, Reader], Awaitable[None]]
+Policy = Callable[[Any, Actor, Reader, datetime], Awaitable[None]]
+Gate = Callable[..., Awaitable[None]]
 
 _handlers: dict[type[Command], Handler] = {}
 _policies: dict[type[Command], Policy] = {}
@@ -37,24 +41,30 @@ def handles(command: type[C]) -> Callable[[Callable[[C, Store, Context], Awaitab
     return register
 
 
-def policy(
-    *commands: type[Command], roles: Iterable[Role] | None = None
-) -> Callable[[Callable[[Any, Actor, Any], Awaitable[None]]], Callable[[Any, Actor, Any], Awaitable[None]]]:
-    """Declare the one policy of each command.
+def policy(*commands: type[Command], roles: Iterable[Role] | None = None) -> Callable[[Gate], Gate]:
+    """Declare the one policy of each command: of (command, actor, reader), or of these and the moment of asking.
 
     `roles`: those that may ask at all; the HTTP edge refuses others before it looks at the body (superusers pass).
     """
 
-    def register(gate: Callable[[Any, Actor, Any], Awaitable[None]]) -> Callable[[Any, Actor, Any], Awaitable[None]]:
+    def register(gate: Gate) -> Gate:
         for command in commands:
             if command in _policies:
                 raise RegistrationError(f"{command.__name__} has two policies: {_policies[command].__qualname__} and {gate.__qualname__}")
-            _policies[command] = gate
+            _policies[command] = gate if len(inspect.signature(gate).parameters) == 4 else _whatever_the_clock_says(gate)
             if roles is not None:
                 _roles[command] = frozenset(roles)
         return gate
 
     return register
+
+
+def _whatever_the_clock_says(gate: Gate) -> Policy:
+    @functools.wraps(gate)
+    async def judge(command: Any, actor: Actor, store: Reader, now: datetime) -> None:
+        await gate(command, actor, store)
+
+    return judge
 
 
 def handler_of(command: type[Command]) -> Handler:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from domain.aggregates.tasks import Task
-from domain.commands.tasks import CreateTask, DeleteTask, RestoreTask, ReviseTask
+from domain.commands.tasks import BulkUpdateTasks, CreateTask, DeleteTask, RestoreTask, ReviseTask
 from domain.kernel.actor import Actor
 from domain.kernel.errors import NotFound, PolicyDenied
 from domain.kernel.permissions import Reach, reach, roles_with
@@ -15,6 +15,12 @@ from domain.kernel.registry import policy
 
 class MayNotCreateTasks(PolicyDenied):
     """Your role here, {role}, may not create tasks."""
+
+    code = "role-forbids"
+
+
+class MayNotBulkUpdate(PolicyDenied):
+    """Your role here, {role}, may not change tasks."""
 
     code = "role-forbids"
 
@@ -43,8 +49,8 @@ async def may_create(command: CreateTask, actor: Actor, store: Reader) -> None:
 @policy(ReviseTask, roles=roles_with("tasks.update"))
 async def may_update(command: ReviseTask, actor: Actor, store: Reader) -> None:
     """As far as the role's reach goes; assigning as in creating."""
-    task = await _visible(command.task_id, actor, store)
-    _within(task, reach(actor, "tasks.update"), actor)
+    task = await visible_task(command.task_id, actor, store)
+    within_reach(task, reach(actor, "tasks.update"), actor)
     if command.changes.get("assignee_id", task.assignee_id) != task.assignee_id:
         _may_assign(command.changes["assignee_id"], reach(actor, "tasks.create"), actor)
 
@@ -52,16 +58,24 @@ async def may_update(command: ReviseTask, actor: Actor, store: Reader) -> None:
 @policy(DeleteTask, roles=roles_with("tasks.delete"))
 async def may_delete(command: DeleteTask, actor: Actor, store: Reader) -> None:
     """As far as the role's reach goes."""
-    _within(await _visible(command.task_id, actor, store), reach(actor, "tasks.delete"), actor)
+    within_reach(await visible_task(command.task_id, actor, store), reach(actor, "tasks.delete"), actor)
 
 
 @policy(RestoreTask, roles=roles_with("tasks.update"))
 async def may_restore(command: RestoreTask, actor: Actor, store: Reader) -> None:
     """Restoring counts as updating; the hidden task is visible to those who would see it otherwise."""
-    _within(await _visible(command.task_id, actor, store, deleted_too=True), reach(actor, "tasks.update"), actor)
+    within_reach(await visible_task(command.task_id, actor, store, deleted_too=True), reach(actor, "tasks.update"), actor)
 
 
-async def _visible(task_id: UUID, actor: Actor, store: Reader, *, deleted_too: bool = False) -> Task:
+@policy(BulkUpdateTasks, roles=roles_with("tasks.bulk"))
+async def may_bulk_update(command: BulkUpdateTasks, actor: Actor, store: Reader) -> None:
+    """Whether at all; each task is judged as a revision of it."""
+    if reach(actor, "tasks.bulk") is Reach.NONE:
+        raise MayNotBulkUpdate(role=actor.role)
+
+
+async def visible_task(task_id: UUID, actor: Actor, store: Reader, *, deleted_too: bool = False) -> Task:
+    """Errors: NotFound, also for what is there and not for the actor."""
     task = await store.peek(Task, task_id)
     hidden = task.deleted and not deleted_too
     if hidden or task.organization_id != actor.organization_id or not _reaches(task, reach(actor, "tasks.see"), actor):
@@ -73,7 +87,8 @@ def _reaches(task: Task, how_far: Reach, actor: Actor) -> bool:
     return how_far is Reach.ALL or (how_far is Reach.OWN and actor.id in (task.creator_id, task.assignee_id))
 
 
-def _within(task: Task, how_far: Reach, actor: Actor) -> None:
+def within_reach(task: Task, how_far: Reach, actor: Actor) -> None:
+    """Errors: NotYourTask."""
     if not _reaches(task, how_far, actor):
         raise NotYourTask(role=actor.role)
 

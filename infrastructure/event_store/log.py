@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, LiteralString, Protocol
 from uuid import UUID
@@ -24,6 +25,10 @@ STREAM: LiteralString = (
     "SELECT " + _COLUMNS + " FROM log.events "
     "WHERE stream_id = %(stream_id)s AND stream_version > %(after)s AND stream_version <= %(upto)s ORDER BY stream_version"
 )
+STREAMS: LiteralString = (
+    "SELECT " + _COLUMNS + " FROM unnest(%(stream_ids)s::uuid[], %(after)s::integer[]) AS w (wanted_id, seen) "
+    "JOIN log.events e ON e.stream_id = w.wanted_id AND e.stream_version > w.seen ORDER BY e.stream_id, e.stream_version"
+)
 FOLLOW: LiteralString = "SELECT " + _COLUMNS + " FROM log.events WHERE position > %(after)s ORDER BY position LIMIT %(limit)s"
 HEAD = "SELECT coalesce(max(position), 0) FROM log.events"
 RECEIPT = """
@@ -31,6 +36,7 @@ RECEIPT = """
     WHERE caller_id = %(caller_id)s AND key = %(key)s AND created_at > now() - interval '24 hours'
 """
 SNAPSHOT = "SELECT stream_version, state FROM log.snapshots WHERE stream_id = %(stream_id)s AND topic = %(topic)s"
+SNAPSHOTS = "SELECT stream_id, stream_version, state FROM log.snapshots WHERE stream_id = ANY (%(stream_ids)s) AND topic = %(topic)s"
 PUT_SNAPSHOT = """
     INSERT INTO log.snapshots AS s (stream_id, stream_version, topic, state)
     VALUES (%(stream_id)s, %(version)s, %(topic)s, %(state)s)
@@ -66,6 +72,10 @@ class EventLog(Protocol):
         """Events of one stream in order of version: `after` exclusive, `upto` inclusive."""
         ...
 
+    async def streams(self, after: Mapping[UUID, int]) -> list[StoredEvent]:
+        """Events of several streams, each after that version of it: stream by stream, in order of version."""
+        ...
+
     async def follow(self, after: int, limit: int) -> list[StoredEvent]:
         """Events in order of position, after that position."""
         ...
@@ -84,6 +94,10 @@ class EventLog(Protocol):
 
     async def snapshot(self, stream_id: UUID, topic: str) -> tuple[int, bytes] | None:
         """(version, state)"""
+        ...
+
+    async def snapshots(self, stream_ids: Sequence[UUID], topic: str) -> dict[UUID, tuple[int, bytes]]:
+        """As `snapshot`, of those that have one."""
         ...
 
     async def put_snapshot(self, stream_id: UUID, topic: str, version: int, state: bytes) -> None:
@@ -105,6 +119,10 @@ class PostgresLog:
         rows = await self._rows(STREAM, {"stream_id": stream_id, "after": after, "upto": upto})
         return [StoredEvent(*row) for row in rows]
 
+    async def streams(self, after: Mapping[UUID, int]) -> list[StoredEvent]:
+        rows = await self._rows(STREAMS, {"stream_ids": list(after), "after": list(after.values())})
+        return [StoredEvent(*row) for row in rows]
+
     async def follow(self, after: int, limit: int) -> list[StoredEvent]:
         return [StoredEvent(*row) for row in await self._rows(FOLLOW, {"after": after, "limit": limit})]
 
@@ -121,6 +139,10 @@ class PostgresLog:
     async def snapshot(self, stream_id: UUID, topic: str) -> tuple[int, bytes] | None:
         rows = await self._rows(SNAPSHOT, {"stream_id": stream_id, "topic": topic})
         return (rows[0][0], bytes(rows[0][1])) if rows else None
+
+    async def snapshots(self, stream_ids: Sequence[UUID], topic: str) -> dict[UUID, tuple[int, bytes]]:
+        rows = await self._rows(SNAPSHOTS, {"stream_ids": list(stream_ids), "topic": topic})
+        return {stream_id: (version, bytes(state)) for stream_id, version, state in rows}
 
     async def put_snapshot(self, stream_id: UUID, topic: str, version: int, state: bytes) -> None:
         async with self._pool.connection() as connection:

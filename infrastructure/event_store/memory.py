@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -52,6 +52,9 @@ class MemoryLog:
     async def stream(self, stream_id: UUID, *, after: int = 0, upto: int = LAST_VERSION) -> list[StoredEvent]:
         return [e for e in self._streams.get(stream_id, []) if after < e.stream_version <= upto]
 
+    async def streams(self, after: Mapping[UUID, int]) -> list[StoredEvent]:
+        return [event for stream_id in sorted(after) for event in await self.stream(stream_id, after=after[stream_id])]
+
     async def follow(self, after: int, limit: int) -> list[StoredEvent]:
         return self.events[after : after + limit]
 
@@ -68,6 +71,10 @@ class MemoryLog:
     async def snapshot(self, stream_id: UUID, topic: str) -> tuple[int, bytes] | None:
         kept = self._snapshots.get(stream_id)
         return None if kept is None or kept[0] != topic else kept[1:]
+
+    async def snapshots(self, stream_ids: Sequence[UUID], topic: str) -> dict[UUID, tuple[int, bytes]]:
+        kept = [(stream_id, await self.snapshot(stream_id, topic)) for stream_id in stream_ids]
+        return {stream_id: snapshot for stream_id, snapshot in kept if snapshot is not None}
 
     async def put_snapshot(self, stream_id: UUID, topic: str, version: int, state: bytes) -> None:
         kept = self._snapshots.get(stream_id)

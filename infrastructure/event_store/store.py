@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol, TypeVar, cast
+from itertools import groupby
+from operator import attrgetter
+from typing import Protocol, TypeVar, cast
 from uuid import UUID
 
 import structlog
@@ -17,7 +19,6 @@ from cryptography.exceptions import InvalidTag
 from eventsourcing.domain import AggregateEvent
 
 from domain.kernel.aggregate import Root
-from domain.kernel.errors import NotFound
 from infrastructure.event_store import snapshots
 from infrastructure.event_store.log import LAST_VERSION, EventLog
 from infrastructure.event_store.records import ANY_VERSION, NewEvent, Stored, StoredEvent, StreamAppend
@@ -60,6 +61,24 @@ class AggregateStore:
         if aggregate is not None:
             self.remember(aggregate)
         return aggregate, False
+
+    async def load_many(self, kind: type[A], stream_ids: Iterable[UUID]) -> dict[UUID, A]:
+        """Those that exist, as new as the log, for the price of two round trips."""
+        wanted = dict.fromkeys(stream_ids)
+        bases: dict[UUID, Root] = {i: cached for i in wanted if (cached := self._cache.get(i)) is not None}
+        if unknown := [i for i in wanted if i not in bases]:
+            for stream_id, kept in (await self.log.snapshots(unknown, snapshots.topic_of(kind))).items():
+                if (base := await self._opened_snapshot(kind, stream_id, kept[1])) is not None:
+                    bases[stream_id] = base
+        rows = await self.log.streams({i: bases[i].version if i in bases else 0 for i in wanted}) if wanted else []
+        for stream_id, news in groupby(rows, attrgetter("stream_id")):
+            known = bases.get(stream_id)
+            folded = await self._fold(None if known is None else known.clone(), list(news))
+            assert folded is not None, "a stream with events is an aggregate"
+            bases[stream_id] = folded
+        for aggregate in bases.values():
+            self.remember(aggregate)
+        return {i: found for i in wanted if isinstance(found := bases.get(i), kind)}
 
     async def as_of(self, kind: type[A], stream_id: UUID, version: int = LAST_VERSION) -> A | None:
         """The aggregate as it was at that version, from events alone; None before its first or beyond its last event."""
@@ -143,10 +162,10 @@ class AggregateStore:
 
     async def _from_snapshot(self, kind: type[A], stream_id: UUID) -> A | None:
         kept = await self.log.snapshot(stream_id, snapshots.topic_of(kind))
-        if kept is None:
-            return None
+        return None if kept is None else await self._opened_snapshot(kind, stream_id, kept[1])
+
+    async def _opened_snapshot(self, kind: type[A], stream_id: UUID, state: bytes) -> A | None:
         try:
-            state = kept[1]
             if state.startswith(_SEALED):
                 subject, sealed = UUID(bytes=state[1:17]), state[17:].decode()
                 await self.seals.ensure([subject])
@@ -174,52 +193,3 @@ class AggregateStore:
     async def drain(self) -> None:
         """Wait for snapshots under way."""
         await asyncio.gather(*self._snapshotting)
-
-
-class Unit:
-    """One command's view: the `Store` and `Reader` that its policy and handler see."""
-
-    def __init__(self, store: AggregateStore, *, fresh: bool) -> None:
-        """`fresh`: ask the log about every aggregate, whatever the cache says."""
-        self._store = store
-        self._fresh = fresh
-        self._own: dict[UUID, Root] = {}
-        self._seen: dict[UUID, Root | None] = {}
-        self.relied_on_cache = False
-
-    async def glance(self, kind: type[A], id: UUID) -> A | None:
-        if (own := self._own.get(id)) is not None:
-            return cast(A, own)
-        if id in self._seen:
-            return cast(A | None, self._seen[id])
-        found, from_cache = await self._store.load(kind, id, fresh=self._fresh)
-        self.relied_on_cache |= from_cache
-        if found is not None and not isinstance(found, kind):
-            found = None  # the id of something else
-        self._seen[id] = found
-        return found
-
-    async def peek(self, kind: type[A], id: UUID) -> A:
-        if (found := await self.glance(kind, id)) is None:
-            raise NotFound(kind=kind.TOPIC, id=id)
-        return found
-
-    async def find(self, kind: type[A], id: UUID) -> A | None:
-        if (own := self._own.get(id)) is not None:
-            return cast(A, own)
-        if (found := await self.glance(kind, id)) is None:
-            return None
-        mine = found.clone()
-        self._own[id] = mine
-        return mine
-
-    async def get(self, kind: type[A], id: UUID) -> A:
-        if (found := await self.find(kind, id)) is None:
-            raise NotFound(kind=kind.TOPIC, id=id)
-        return found
-
-
-def changed(aggregates: Sequence[Root]) -> tuple[Root, ...]:
-    """Those with something to store, each once, in order."""
-    unique: dict[int, Any] = {id(a): a for a in aggregates if a.pending_events}
-    return tuple(unique.values())

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any, ClassVar
 
 import orjson
 
 from domain.kernel import errors
 from domain.kernel.errors import DomainError
+from infrastructure.http.values import iso
 
 PROBLEM_JSON = b"application/problem+json"
 
@@ -168,16 +170,21 @@ def status_of(error: type[DomainError]) -> int:
     return next((status for family, status in STATUSES if issubclass(error, family)), 500)
 
 
-def document(error: DomainError, instance: str, request_id: str) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
-    """(status, body, headers) of a refusal."""
-    status = status_of(type(error))
+def member(error: DomainError) -> dict[str, Any]:
+    """A refusal as a member of an answer: without what is known of the request."""
     body: dict[str, Any] = {
-        "type": f"/problems/{error.code}", "title": title_of(error.code), "status": status, "detail": error.message,
-        "instance": instance, "request_id": request_id,
+        "type": f"/problems/{error.code}", "title": title_of(error.code), "status": status_of(type(error)), "detail": error.message,
     }  # fmt: skip
-    body |= {name: value for name, value in error.facts.items() if name not in body}
+    body |= {name: iso(value) if isinstance(value, datetime) else value for name, value in error.facts.items() if name not in body}
     if faults := getattr(error, "errors", None):
         body["errors"] = faults
+    return body
+
+
+def document(error: DomainError, instance: str, request_id: str) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
+    """(status, body, headers) of a refusal."""
+    body = {**member(error), "instance": instance, "request_id": request_id}
+    status: int = body["status"]
     headers = [(b"content-type", PROBLEM_JSON), (b"cache-control", b"no-store")]
     if isinstance(error, EdgeError):
         headers.extend(error.headers)

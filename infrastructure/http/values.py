@@ -5,11 +5,21 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    Strict,
+)
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
@@ -86,6 +96,16 @@ Instant = Annotated[AwareDatetime, _IsoText(), AfterValidator(_utc)]
 """A moment: ISO 8601 with offset in, UTC inside."""
 
 
+def _whole_day(value: Any) -> Any:
+    if not isinstance(value, str) or not _DATED.fullmatch(value):
+        raise ValueError("must be a day such as 2026-11-20")
+    return value
+
+
+Day = Annotated[date, Strict(False), BeforeValidator(_whole_day)]
+"""A day of the calendar: ISO 8601, nothing but the date."""
+
+
 def _zone(name: str) -> str:
     if name not in _ZONES:
         raise ValueError("must be an IANA time zone name, such as Europe/Berlin")
@@ -117,6 +137,17 @@ def _free(value: Any, depth: int = 0) -> Any:
 
 FreeForm = AfterValidator(_free)
 """Members that nobody declared: text, numbers and depth are held to the same rules all the same."""
+
+
+class OneOrMore:
+    """A list, of which one value alone may stand without brackets: `Annotated[list[str], OneOrMore()]`."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(lambda value: value if isinstance(value, list) else [value], handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        many = handler(schema)
+        return {"anyOf": [many["items"], many]}
 
 
 class Body(BaseModel):

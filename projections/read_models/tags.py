@@ -10,11 +10,13 @@ import orjson
 from projections.columns import Id, Rendered, Time, Whole
 from projections.registry import Index, read_model
 from projections.rows import Row
-from projections.statements import Listing, Page, Sort, SortKey, Statement
+from projections.statements import REQUIRED, Listing, Page, Sort, SortKey, Statement, checkpoint_of
 
 
 def _document(row: TagRow) -> str:
-    return orjson.dumps({"id": row.tag_id, "name": row.name, "color": row.color, "version": row.version}).decode()
+    return orjson.dumps(
+        {"id": row.tag_id, "name": row.name, "color": row.color, "created_at": row.created_at, "version": row.version}
+    ).decode()
 
 
 @read_model("tags", version=2, key="tag_id", indexes=[Index(("organization_id", "name_folded"))])
@@ -41,6 +43,17 @@ LISTING = Listing(
     keys={"name": SortKey("t.name_folded", "text"), "created_at": SortKey("t.created_at", "timestamptz")},
 )
 BY_NAME = (Sort("name"),)
+# One tag, of that organization.
+TAG = f"""
+    SELECT t.document AS body, t.version, {checkpoint_of(*MODELS)} AS checkpoint, {REQUIRED} AS required
+    FROM (VALUES (1)) AS always (one)
+    LEFT JOIN read_models.tags t ON t.tag_id = %(tag_id)s AND t.organization_id = %(organization_id)s
+"""
+
+
+def tag(tag_id: UUID, organization_id: UUID, session_id: UUID | None) -> Statement:
+    """Columns: body (JSON; null: there is none), version, checkpoint, required."""
+    return Statement(TAG, {"tag_id": tag_id, "organization_id": organization_id, "session_id": session_id}, MODELS, quick=True)
 
 
 def tag_list(organization_id: UUID, session_id: UUID | None, page: Page) -> Statement:

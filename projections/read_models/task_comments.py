@@ -10,7 +10,7 @@ import orjson
 from projections.columns import Id, Rendered, Time, Whole
 from projections.registry import Index, read_model
 from projections.rows import Row
-from projections.statements import Listing, Page, SortKey, Statement
+from projections.statements import REQUIRED, Listing, Page, SortKey, Statement, checkpoint_of
 
 
 def _document(row: CommentRow) -> str:
@@ -48,6 +48,17 @@ LISTING = Listing(
     id="t.comment_id",
     keys={"created_at": SortKey("t.created_at", "timestamptz")},
 )
+
+# One comment, of that task.
+COMMENT = f"""
+    SELECT t.document AS body, t.version, {checkpoint_of(*MODELS)} AS checkpoint, {REQUIRED} AS required
+    FROM (VALUES (1)) AS always (one) LEFT JOIN read_models.comments t ON t.comment_id = %(comment_id)s AND t.task_id = %(task_id)s
+"""
+
+
+def comment(task_id: UUID, comment_id: UUID, session_id: UUID | None) -> Statement:
+    """Of a task the caller is known to see.  Columns: body (JSON; null: there is none), version, checkpoint, required."""
+    return Statement(COMMENT, {"task_id": task_id, "comment_id": comment_id, "session_id": session_id}, MODELS, quick=True)
 
 
 def comment_list(task_id: UUID, session_id: UUID | None, page: Page) -> Statement:

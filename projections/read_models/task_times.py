@@ -10,7 +10,7 @@ import orjson
 from projections.columns import Id, Rendered, SqlType, Time, Whole
 from projections.registry import Index, read_model
 from projections.rows import Row
-from projections.statements import Listing, Page, SortKey, Statement
+from projections.statements import REQUIRED, Listing, Page, SortKey, Statement, checkpoint_of
 
 
 def _document(row: TimeEntryRow) -> str:
@@ -56,6 +56,17 @@ LISTING = Listing(
         "minutes": SortKey("t.minutes", "integer"),
     },
 )
+
+# One time entry, of that task.
+TIME_ENTRY = f"""
+    SELECT t.document AS body, t.version, {checkpoint_of(*MODELS)} AS checkpoint, {REQUIRED} AS required
+    FROM (VALUES (1)) AS always (one) LEFT JOIN read_models.time_entries t ON t.entry_id = %(entry_id)s AND t.task_id = %(task_id)s
+"""
+
+
+def time_entry(task_id: UUID, entry_id: UUID, session_id: UUID | None) -> Statement:
+    """Of a task the caller is known to see.  Columns: body (JSON; null: there is none), version, checkpoint, required."""
+    return Statement(TIME_ENTRY, {"task_id": task_id, "entry_id": entry_id, "session_id": session_id}, MODELS, quick=True)
 
 
 def time_entry_list(task_id: UUID, session_id: UUID | None, page: Page) -> Statement:

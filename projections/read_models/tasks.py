@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import orjson
 
 from projections.columns import Id, Ids, Rendered, Time, Whole
+from projections.read_models.task_filters import VISIBLE, TaskFilter, chosen
 from projections.registry import Index, read_model
 from projections.rows import Row
 from projections.statements import REQUIRED, Listing, Page, Sight, SortKey, Statement, checkpoint_of
@@ -103,9 +101,6 @@ TAGS = f"""
                FROM read_models.tags g WHERE g.tag_id = ANY (r.tag_ids)) END
 """
 DOCUMENT = f"r.document || ',\"tags\":' || {TAGS} || '}}'"
-OPEN = "t.status NOT IN ('done', 'cancelled')"
-VISIBLE = "t.organization_id = %(organization_id)s AND NOT t.deleted"
-OWN = "(t.assignee_id = %(own)s OR t.creator_id = %(own)s)"
 
 # One task, by id; hidden from whom it does not concern.
 TASK = f"""
@@ -141,24 +136,6 @@ DEFAULT_PAGE = Page()
 DEFAULT_LIST = LISTING.sql(DEFAULT_PAGE, [VISIBLE], COUNTED)
 
 
-@dataclass(frozen=True, slots=True)
-class TaskFilter:
-    """Which tasks; None and empty mean any."""
-
-    status: tuple[str, ...] = ()
-    priority: tuple[str, ...] = ()
-    assignee_id: tuple[UUID, ...] = ()
-    creator_id: tuple[UUID, ...] = ()
-    tag: tuple[str, ...] = ()  # names, all of them
-    overdue: bool | None = None
-    due_before: datetime | None = None  # exclusive, as created_before
-    due_after: datetime | None = None  # inclusive, as created_after
-    created_before: datetime | None = None
-    created_after: datetime | None = None
-    q: str = ""
-    now: datetime | None = None  # what `overdue` compares with; None: the database's clock
-
-
 def task(task_id: UUID, organization_id: UUID, sight: Sight, session_id: UUID | None) -> Statement:
     """Columns: body (JSON; null: there is none that the caller may see), version, checkpoint, required."""
     parameters = {"task_id": task_id, "organization_id": organization_id, "own": sight.own, "session_id": session_id}
@@ -167,55 +144,20 @@ def task(task_id: UUID, organization_id: UUID, sight: Sight, session_id: UUID | 
 
 def task_list(organization_id: UUID, sight: Sight, session_id: UUID | None, wanted: TaskFilter, page: Page) -> Statement:
     """Columns: items (JSON array), total, last_key (JSON array or null), checkpoint, required."""
-    parameters: dict[str, Any] = {"organization_id": organization_id, "session_id": session_id}
-    conditions = [VISIBLE]
-    if sight.own is not None:
-        conditions.append(OWN)
-        parameters["own"] = sight.own
-    for condition, name, value in _conditions(wanted):
-        conditions.append(condition)
-        parameters |= {name: value} if name else {}
-    if "tags" in parameters:
-        parameters["tags_count"] = len(parameters["tags"])
+    conditions, parameters = chosen(organization_id, sight, wanted)
+    parameters["session_id"] = session_id
     is_whole = len(conditions) == 1
     # An index knows the order, nothing is counted, nothing passed over.
     is_quick = is_whole and not page.skip and all(s.name == "created_at" for s in page.sort)
     return LISTING.statement(page, conditions, parameters, total=COUNTED if is_whole else None, quick=is_quick)
 
 
-def _conditions(wanted: TaskFilter) -> Iterator[tuple[str, str, Any]]:
-    """(condition, its parameter, value)"""
-    for name in ("status", "priority"):
-        if chosen := getattr(wanted, name):
-            yield f"t.{name} = ANY(%({name})s)", name, list(chosen)
-    for name in ("assignee_id", "creator_id"):
-        if ids := getattr(wanted, name):
-            yield f"t.{name} = ANY(%({name})s)", name, list(ids)
-    for name, column, compare in (
-        ("due_before", "due_at", "<"),
-        ("due_after", "due_at", ">="),
-        ("created_before", "created_at", "<"),
-        ("created_after", "created_at", ">="),
-    ):
-        if (limit := getattr(wanted, name)) is not None:
-            yield f"t.{column} {compare} %({name})s", name, limit
-    if wanted.tag:
-        yield ALL_TAGS, "tags", sorted({folded(name) for name in wanted.tag})
-    if words := folded(wanted.q).split():
-        yield "t.search LIKE ALL (%(words)s)", "words", [f"%{_literally(word)}%" for word in words]
-    if wanted.overdue is not None:
-        overdue = f"coalesce(t.due_at < coalesce(%(now)s::timestamptz, now()) AND {OPEN}, false)"
-        yield (overdue if wanted.overdue else f"NOT {overdue}"), "now", wanted.now
-
-
-# No name may be missing; an array with a null in it is contained in none.
-ALL_TAGS = """
-    t.tag_ids @> coalesce((
-        SELECT array_agg(g.tag_id) FROM read_models.tags g
-        WHERE g.organization_id = %(organization_id)s AND g.name_folded = ANY(%(tags)s) HAVING count(*) = %(tags_count)s
-    ), ARRAY[NULL::uuid])
-"""
-
-
-def _literally(word: str) -> str:
-    return word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+def task_ids(organization_id: UUID, sight: Sight, session_id: UUID | None, wanted: TaskFilter, limit: int) -> Statement:
+    """The newest that the filter means, at most `limit`.  Columns: ids (in order), checkpoint, required."""
+    conditions, parameters = chosen(organization_id, sight, wanted)
+    sql = (
+        "SELECT ARRAY(SELECT t.task_id FROM read_models.tasks t WHERE " + " AND ".join(conditions) + " "
+        "ORDER BY t.created_at DESC, t.task_id DESC LIMIT %(limit)s) AS ids, "
+        f"{checkpoint_of(*MODELS)} AS checkpoint, {REQUIRED} AS required"
+    )
+    return Statement(sql, parameters | {"session_id": session_id, "limit": limit}, MODELS)

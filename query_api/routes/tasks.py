@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Query
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from domain.kernel.aggregate import kinds
 from domain.kernel.errors import NotFound
@@ -17,11 +17,11 @@ from infrastructure.http.paging import Page
 from infrastructure.http.routing import Router
 from infrastructure.http.values import Answer, Instant, Text
 from projections.answers.tasks import Priority, Status, TaskOut
-from projections.read_models.tasks import LISTING, TaskFilter, task_list
+from projections.read_models.task_filters import TaskFilter
+from projections.read_models.tasks import LISTING, task_list
 from projections.read_models.tasks import task as task_by_id
-from projections.statements import Sort
 from query_api.changes import ChangeOut
-from query_api.dependencies import listed, one, plain, reader, sight
+from query_api.dependencies import listed, one, plain, reader, sight, sort_keys, sorts
 
 router = Router(prefix="/tasks", tags=["tasks"])
 
@@ -34,13 +34,6 @@ class TasksOut(Answer):
     skip: int | None
     limit: int
     next_cursor: str | None
-
-
-def _sort(text: str) -> str:
-    names = [part.removeprefix("-") for part in text.split(",")]
-    if not text or any(name not in LISTING.keys for name in names) or len(set(names)) < len(names):
-        raise ValueError(f"must name each at most once, with a minus for descending: {', '.join(LISTING.keys)}")
-    return text
 
 
 class TasksQuery(Page):
@@ -57,9 +50,7 @@ class TasksQuery(Page):
     created_before: Annotated[Instant | None, Field(description="Exclusive.")] = None
     created_after: Annotated[Instant | None, Field(description="Inclusive.")] = None
     q: Annotated[str, Text(0, 500)] | None = None
-    sort: Annotated[str, AfterValidator(_sort), Field(description="created_at, updated_at, due_at, title, priority, status")] = (
-        "-created_at"
-    )
+    sort: Annotated[str, sorts(LISTING), Field(description="created_at, updated_at, due_at, title, priority, status")] = "-created_at"
 
 
 class HistoryActorOut(Answer):
@@ -94,7 +85,7 @@ async def tasks(query: Annotated[TasksQuery, Query()], call: QueryCall) -> Reply
     return await listed(
         call,
         query,
-        lambda asked: _keys(asked.sort),
+        lambda asked: sort_keys(asked.sort),
         lambda asked, page: task_list(organization_id, caller, session_id, _wanted(asked), page),
     )
 
@@ -126,10 +117,6 @@ def _may_see(call: Call, found: Any) -> bool:
     if found.TOPIC != "task" or found.organization_id != call.actor.organization_id:
         return False
     return _sees_all(call) or call.actor.id in (found.creator_id, found.assignee_id)
-
-
-def _keys(sort: str) -> tuple[Sort, ...]:
-    return tuple(Sort(part.removeprefix("-"), descending=part.startswith("-")) for part in sort.split(","))
 
 
 def _wanted(query: TasksQuery) -> TaskFilter:

@@ -49,6 +49,23 @@ class EventLogContract:
         await log.append(an_append(stream(stream_id, 2, 3)))
         assert [e.stream_version for e in await log.stream(stream_id)] == [1, 2, 3, 4, 5]
 
+    async def test_several_streams_are_read_at_once_each_after_its_own_version(self, log: EventLog):
+        ids = [uuid4() for _ in range(4)]
+        for stream_id in ids[:3]:
+            await log.append(an_append(stream(stream_id, 0, 3)))
+        rows = await log.streams({ids[0]: 0, ids[1]: 2, ids[2]: 3, ids[3]: 0})
+        assert [(e.stream_id, e.stream_version) for e in rows] == sorted([(ids[0], n) for n in (1, 2, 3)] + [(ids[1], 3)])
+        assert rows == sorted(await log.stream(ids[0]) + await log.stream(ids[1], after=2), key=lambda e: (e.stream_id, e.stream_version))
+        assert await log.streams({}) == []
+
+    async def test_several_snapshots_are_read_at_once(self, log: EventLog):
+        ids = [uuid4() for _ in range(3)]
+        for stream_id in ids[:2]:
+            await log.append(an_append(stream(stream_id, 0, 2)))
+            await log.put_snapshot(stream_id, "task:1", 2, stream_id.bytes)
+        await log.put_snapshot(ids[1], "else:1", 2, b"x")
+        assert await log.snapshots(ids, "task:1") == {ids[0]: (2, ids[0].bytes)}
+
     async def test_a_stream_may_be_counted_from_0(self, log: EventLog):
         stream_id = uuid4()
         await log.append(one_event(stream_id, -1))

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from projections.read_models.tasks import LISTING, TaskFilter, task, task_list
+from projections.read_models.task_filters import TaskFilter
+from projections.read_models.tasks import LISTING, task, task_list
 from projections.registry import Model, load
 from projections.statements import Page, Sight, Sort
 from projections.times import utc

@@ -1,0 +1,146 @@
+"""Comments and time entries over HTTP: events of their task, for whoever sees it or may update it.  Source: contract, section 5."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tests.support.http import Caller, Site, pointers, problem
+
+ROLES = ["owner", "admin", "manager", "developer", "auditor", "staff", "user", "member"]
+Colleagues = dict[str, Caller]
+
+
+@pytest.fixture(scope="module")
+def colleagues(site: Site, ann: Caller) -> Colleagues:
+    return {role: site.colleague(ann, role, role) for role in ROLES}
+
+
+def test_a_comment_is_an_event_of_its_task(site: Site, ann: Caller):
+    task = ann.new_task()
+    with site.log.gains("task.commented"):
+        answer = ann.post(f"/tasks/{task['id']}/comments", {"body": "line\nline"})
+    comment = answer.json()
+    assert answer.status_code == 201
+    assert comment == {
+        "id": comment["id"], "task_id": task["id"], "author_id": ann.id, "body": "line\nline", "created_at": comment["created_at"],
+        "version": 2,
+    }  # fmt: skip
+    assert answer.headers["etag"] == '"2"'
+    assert answer.headers["location"] == f"/api/v1/tasks/{task['id']}/comments/{comment['id']}"
+    assert answer.headers["log-position"] == str(site.log.head())
+    changed = ann.patch(f"/tasks/{task['id']}", {}).json()
+    assert (changed["comments_count"], changed["version"], changed["updated_at"]) == (1, 2, comment["created_at"])
+
+
+def test_time_is_an_event_of_its_task_and_adds_up(site: Site, ann: Caller):
+    task = ann.new_task()
+    path = f"/tasks/{task['id']}/time-entries"
+    with site.log.gains("task.time_logged"):
+        answer = ann.post(path, {"minutes": 90, "note": "on site", "spent_on": "2026-02-28"})
+    entry = answer.json()
+    assert answer.status_code == 201
+    assert entry == {
+        "id": entry["id"], "task_id": task["id"], "user_id": ann.id, "minutes": 90, "note": "on site", "spent_on": "2026-02-28",
+        "created_at": entry["created_at"], "version": 2,
+    }  # fmt: skip
+    assert ann.post(path, {"minutes": 1, "note": None}).json()["note"] == ""
+    assert ann.patch(f"/tasks/{task['id']}", {}).json()["logged_minutes"] == 91
+
+
+def test_time_is_spent_today_where_one_lives_unless_said_otherwise(site: Site):
+    offsets = {"Pacific/Kiritimati": 14, "Pacific/Pago_Pago": -11}
+    for zone, hours in offsets.items():
+        somebody = site.log_in(site.account("z", timezone=zone))
+        before = datetime.now(UTC)
+        entry = somebody.post(f"/tasks/{somebody.new_task()['id']}/time-entries", {"minutes": 5}).json()
+        local = {(at + timedelta(hours=hours)).date().isoformat() for at in (before, datetime.now(UTC))}
+        assert entry["spent_on"] in local
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "pointer"),
+    [
+        ("comments", {"body": ""}, "#/body"),
+        ("comments", {"body": "x" * 10_001}, "#/body"),
+        ("comments", {"body": "\u0000"}, "#/body"),
+        ("comments", {}, "#/body"),
+        ("comments", {"body": "x", "author_id": str(uuid4())}, "#/author_id"),
+        ("time-entries", {"minutes": 0}, "#/minutes"),
+        ("time-entries", {"minutes": 1_441}, "#/minutes"),
+        ("time-entries", {"minutes": 1.5}, "#/minutes"),
+        ("time-entries", {"minutes": "5"}, "#/minutes"),
+        ("time-entries", {"minutes": 5, "spent_on": "2026-02-30"}, "#/spent_on"),
+        ("time-entries", {"minutes": 5, "spent_on": "2026-02-28T00:00:00Z"}, "#/spent_on"),
+        ("time-entries", {"minutes": 5, "spent_on": 20260228}, "#/spent_on"),
+    ],
+)
+def test_what_is_out_of_bounds_is_refused(site: Site, ann: Caller, path: str, body: dict[str, Any], pointer: str):
+    task = ann.new_task()
+    with site.log.gains():
+        assert pointers(ann.post(f"/tasks/{task['id']}/{path}", body)) == [pointer]
+
+
+def test_bounds_are_inclusive(ann: Caller):
+    path = f"/tasks/{ann.new_task()['id']}"
+    assert ann.post(f"{path}/comments", {"body": "x" * 10_000}).status_code == 201
+    assert ann.post(f"{path}/time-entries", {"minutes": 1_440}).status_code == 201
+
+
+def test_a_repeat_under_its_key_is_one_comment_and_one_entry(site: Site, ann: Caller):
+    path = f"/tasks/{ann.new_task()['id']}"
+    for kind, body in (("comments", {"body": "once"}), ("time-entries", {"minutes": 7})):
+        key = uuid4().hex
+        first = ann.post(f"{path}/{kind}", body, idempotency_key=key)
+        ann.patch(path, {"title": f"changed since {kind}"})
+        with site.log.gains():
+            again = ann.post(f"{path}/{kind}", body, idempotency_key=key)
+        assert (again.status_code, again.content, again.headers["idempotency-replayed"]) == (201, first.content, "true")
+        for name in ("etag", "location", "log-position"):
+            assert again.headers[name] == first.headers[name]
+
+
+def test_a_stale_version_is_refused_and_an_absent_task_is_404(site: Site, ann: Caller, bob: Caller):
+    task = ann.new_task()
+    gone = ann.new_task()
+    ann.delete(f"/tasks/{gone['id']}")
+    for kind, body in (("comments", {"body": "x"}), ("time-entries", {"minutes": 7})):
+        with site.log.gains():
+            problem(ann.post(f"/tasks/{task['id']}/{kind}", body, if_match='"9"'), 412, "stale-version")
+            problem(ann.post(f"/tasks/{gone['id']}/{kind}", body), 404, "not-found")
+            problem(bob.post(f"/tasks/{task['id']}/{kind}", body), 404, "not-found")
+
+
+def row(text: str) -> dict[str, int]:
+    return dict(zip(ROLES, map(int, text.split()), strict=True))
+
+
+#                       owner admin manager developer auditor staff user member
+COMMENT_OTHERS = row("  201   201   201     404       201     201   404  201")
+COMMENT_OWN = row("     201   201   201     201       201     201   201  201")
+TIME_OTHERS = row("     201   201   201     404       403     403   404  403")
+TIME_OWN = row("        201   201   201     201       403     201   201  403")
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_who_sees_a_task_may_comment_and_who_may_update_it_may_log_time(ann: Caller, colleagues: Colleagues, role: str):
+    who = colleagues[role]
+    others, own = ann.new_task(), ann.new_task(assignee_id=who.id)
+    for task, comments, times in ((others, COMMENT_OTHERS, TIME_OTHERS), (own, COMMENT_OWN, TIME_OWN)):
+        assert who.post(f"/tasks/{task['id']}/comments", {"body": "hm"}).status_code == comments[role]
+        assert who.post(f"/tasks/{task['id']}/time-entries", {"minutes": 5}).status_code == times[role]
+
+
+def test_neither_needs_a_reason_where_changes_do(site: Site):
+    boss = site.person("strict")
+    task = boss.new_task()
+    boss.patch(f"/organizations/{boss.organization_id}/settings", {"require_change_reason": True})
+    problem(boss.patch(f"/tasks/{task['id']}", {"title": "x"}), 428, "change-reason-required")
+    assert boss.post(f"/tasks/{task['id']}/comments", {"body": "x"}).status_code == 201
+    assert boss.post(f"/tasks/{task['id']}/time-entries", {"minutes": 5}).status_code == 201
+    before = site.log.head()
+    boss.post(f"/tasks/{task['id']}/comments", {"body": "x", "reason": "asked to"})
+    assert site.log.events(before)[0][2]["reason"] == "asked to"
