@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 from eventsourcing.domain import event
 
 from domain.kernel.aggregate import FirstEvent, Hidden, Personal, Root
+from domain.kernel.zones import next_midnight
 
 OwnText = Annotated[str | None, Personal()]
 
@@ -36,12 +38,19 @@ class User(Root):
         """The person changed their own profile: only what differs; None for what was not touched, see `touched`."""
 
         TOPIC = "user.profile_revised"
+        class_version = 2
         touched: tuple[str, ...]
         full_name: OwnText = None
         username: OwnText = None
         timezone: str | None = None
         locale: str | None = None
         notification_preferences: dict[str, Any] | None = None
+        timezone_counts_from: datetime | None = None  # for working hours; None: at once, or it was not touched
+        timezone_until_then: str | None = None
+
+        @staticmethod
+        def upcast_v1_v2(state: dict[str, Any]) -> None:
+            state["timezone_counts_from"] = state["timezone_until_then"] = None
 
     class OrganizationJoined(Event):
         """Somebody let them into an organization."""
@@ -73,6 +82,8 @@ class User(Root):
         self.full_name = full_name
         self.password_hash = password_hash
         self.timezone = timezone
+        self.timezone_counts_from: datetime | None = None
+        self.timezone_until_then: str | None = None
         self.locale = "en"
         self.notification_preferences: dict[str, Any] = {}
         self.superuser = superuser
@@ -97,11 +108,22 @@ class User(Root):
             "created_at": self.created_on, "version": self.version,
         }  # fmt: skip
 
-    def revise_profile(self, wanted: dict[str, Any]) -> None:
+    def working_zone(self, at: datetime) -> str:
+        """The time zone that working hours go by: a new one counts from the midnight after it was chosen."""
+        if self.timezone_counts_from is None or self.timezone_until_then is None or at >= self.timezone_counts_from:
+            return self.timezone
+        return self.timezone_until_then
+
+    def revise_profile(self, wanted: dict[str, Any], *, at: datetime) -> None:
         """Give profile fields new values in one event; what is the same already makes none."""
         changes = {name: value for name, value in wanted.items() if getattr(self, name) != value}
-        if changes:
-            self._profile_revised(touched=tuple(changes), **changes)
+        if not changes:
+            return
+        touched = tuple(changes)
+        if "timezone" in changes:
+            changes["timezone_until_then"] = zone = self.working_zone(at)
+            changes["timezone_counts_from"] = next_midnight(at, zone)
+        self._profile_revised(touched=touched, **changes)
 
     def join(self, organization_id: UUID) -> None:
         """Joining twice is once."""
@@ -122,7 +144,12 @@ class User(Root):
         timezone: str | None = None,
         locale: str | None = None,
         notification_preferences: dict[str, Any] | None = None,
+        timezone_counts_from: datetime | None = None,
+        timezone_until_then: str | None = None,
     ) -> None:
+        if "timezone" in touched:
+            self.timezone_counts_from = timezone_counts_from
+            self.timezone_until_then = timezone_until_then
         new = {"full_name": full_name, "username": username, "timezone": timezone, "locale": locale}
         new_values: dict[str, Any] = new | {"notification_preferences": notification_preferences}
         for name in touched:

@@ -100,7 +100,7 @@ async def revise_profile(command: ReviseProfile, store: Store, context: Context)
         preferences = changes["notification_preferences"] = merged(user.notification_preferences, changes["notification_preferences"])
         if len(json.dumps(preferences)) > PREFERENCES_LENGTH_MAX:
             raise Invalid("#/notification_preferences", f"must not come to more than {PREFERENCES_LENGTH_MAX} characters")
-    user.revise_profile(changes)
+    user.revise_profile(changes, at=context.now)
     return Decision(save=tuple(changed), answer=user)
 
 

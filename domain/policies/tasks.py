@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
-from domain.aggregates.tasks import Task
+from domain.aggregates.organizations import Organization
+from domain.aggregates.tasks import Priority, Task
+from domain.aggregates.users import User
 from domain.commands.tasks import BulkUpdateTasks, CreateTask, DeleteTask, RestoreTask, ReviseTask
-from domain.kernel.actor import Actor
+from domain.kernel.actor import Actor, Role
 from domain.kernel.errors import NotFound, PolicyDenied
 from domain.kernel.permissions import Reach, reach, roles_with
 from domain.kernel.ports import Reader
 from domain.kernel.registry import policy
+from domain.kernel.working_hours import WorkingHours
 
 
 class MayNotCreateTasks(PolicyDenied):
@@ -37,34 +41,46 @@ class NotYourTask(PolicyDenied):
     code = "not-your-task"
 
 
+class OutsideWorkingHours(PolicyDenied):
+    """Developers change tasks in working hours, by their own clocks; these begin again at {opens_at}.  Critical tasks are exempt."""
+
+    code = "outside-working-hours"
+
+
 @policy(CreateTask, roles=roles_with("tasks.create"))
-async def may_create(command: CreateTask, actor: Actor, store: Reader) -> None:
-    """Those who create `own` tasks assign them to themselves or to nobody."""
+async def may_create(command: CreateTask, actor: Actor, store: Reader, now: datetime) -> None:
+    """Those who create `own` tasks assign them to themselves or to nobody.  Creating a critical one knows no hours."""
     how_far = reach(actor, "tasks.create")
     if how_far is Reach.NONE:
         raise MayNotCreateTasks(role=actor.role)
     _may_assign(command.assignee_id, how_far, actor)
+    await _at_work(command.priority, actor, store, now)
 
 
 @policy(ReviseTask, roles=roles_with("tasks.update"))
-async def may_update(command: ReviseTask, actor: Actor, store: Reader) -> None:
-    """As far as the role's reach goes; assigning as in creating."""
+async def may_update(command: ReviseTask, actor: Actor, store: Reader, now: datetime) -> None:
+    """As far as the role's reach goes; assigning as in creating.  The priority of before says whether hours matter."""
     task = await visible_task(command.task_id, actor, store)
     within_reach(task, reach(actor, "tasks.update"), actor)
     if command.changes.get("assignee_id", task.assignee_id) != task.assignee_id:
         _may_assign(command.changes["assignee_id"], reach(actor, "tasks.create"), actor)
+    await _at_work(task.priority, actor, store, now)
 
 
 @policy(DeleteTask, roles=roles_with("tasks.delete"))
-async def may_delete(command: DeleteTask, actor: Actor, store: Reader) -> None:
-    """As far as the role's reach goes."""
-    within_reach(await visible_task(command.task_id, actor, store), reach(actor, "tasks.delete"), actor)
+async def may_delete(command: DeleteTask, actor: Actor, store: Reader, now: datetime) -> None:
+    """As far as the role's reach goes, in working hours."""
+    task = await visible_task(command.task_id, actor, store)
+    within_reach(task, reach(actor, "tasks.delete"), actor)
+    await _at_work(task.priority, actor, store, now)
 
 
 @policy(RestoreTask, roles=roles_with("tasks.update"))
-async def may_restore(command: RestoreTask, actor: Actor, store: Reader) -> None:
+async def may_restore(command: RestoreTask, actor: Actor, store: Reader, now: datetime) -> None:
     """Restoring counts as updating; the hidden task is visible to those who would see it otherwise."""
-    within_reach(await visible_task(command.task_id, actor, store, deleted_too=True), reach(actor, "tasks.update"), actor)
+    task = await visible_task(command.task_id, actor, store, deleted_too=True)
+    within_reach(task, reach(actor, "tasks.update"), actor)
+    await _at_work(task.priority, actor, store, now)
 
 
 @policy(BulkUpdateTasks, roles=roles_with("tasks.bulk"))
@@ -81,6 +97,19 @@ async def visible_task(task_id: UUID, actor: Actor, store: Reader, *, deleted_to
     if hidden or task.organization_id != actor.organization_id or not _reaches(task, reach(actor, "tasks.see"), actor):
         raise NotFound(kind="task", id=task_id)
     return task
+
+
+async def _at_work(priority: Priority, actor: Actor, store: Reader, now: datetime) -> None:
+    """`priority`: of the task before the change.  Errors: OutsideWorkingHours."""
+    if actor.superuser or actor.role is not Role.DEVELOPER or priority is Priority.CRITICAL:
+        return
+    assert actor.id is not None, "a role belongs to somebody"
+    assert actor.organization_id is not None, "in an organization"
+    organization = await store.peek(Organization, actor.organization_id)
+    zone = (await store.peek(User, actor.id)).working_zone(now)
+    hours = WorkingHours(**organization.working_hours, week_days=organization.week_days)
+    if not hours.are_open(now, zone):
+        raise OutsideWorkingHours(opens_at=hours.opens_at(now, zone))
 
 
 def _reaches(task: Task, how_far: Reach, actor: Actor) -> bool:
