@@ -18,8 +18,9 @@ import jwt
 
 from domain.kernel.actor import ANYBODY, Actor, Role
 from infrastructure.clock import new_id
-from infrastructure.http import problems
+from infrastructure.http import limiting, problems
 from infrastructure.http.call import Call
+from infrastructure.http.limiting import Limiter
 from infrastructure.http.routing import Access
 from infrastructure.rights import Rights
 
@@ -102,9 +103,10 @@ class Tokens:
 class Authenticator:
     """Decides who a request comes from and which organization it is for."""
 
-    def __init__(self, tokens: Tokens, rights: Rights) -> None:
+    def __init__(self, tokens: Tokens, rights: Rights, limiter: Limiter) -> None:
         self.tokens = tokens
         self._rights = rights
+        self._limiter = limiter
 
     async def admit(self, call: Call, access: Access) -> None:
         """Fill `call.actor`.  Errors: the 401 family, OrganizationNotFound."""
@@ -124,6 +126,7 @@ class Authenticator:
         user = await self._rights.user(claims.user_id)
         if user is None or not user.active:
             raise problems.RevokedToken
+        limiting.admit(call, await self._limiter.hit_account(str(user.id)))
         organization_id, role = claims.organization_id, None
         if needs_organization:
             organization_id, role = await self._organization(call, claims, user)

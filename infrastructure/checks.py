@@ -8,6 +8,9 @@ import redis
 from infrastructure.migrations import revisions
 from infrastructure.settings import Settings
 
+STRONG_ENOUGH = 3  # zxcvbn's score
+SESSIONS_REASONABLE = 20
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -59,8 +62,12 @@ def deployment_findings(settings: Settings) -> list[Finding]:
         Finding("MIGRATION_DATABASE_URL", "is the same as DATABASE_URL; the APIs should not own the tables they write"): (
             settings.migration_database_url == settings.database_url
         ),
-        Finding("PUBLIC_URL", "is no https address; cookies and tokens would travel in clear"): (
-            not settings.base_url.startswith("https://")
+        Finding("FIRST_SUPERUSER_EMAIL", "is the default; name somebody who reads mail"): (
+            settings.first_superuser_email == Settings.model_fields["first_superuser_email"].default
+        ),
+        Finding("PASSWORD_MIN_SCORE", "is below 3; weak passwords are taken"): settings.password_min_score < STRONG_ENOUGH,
+        Finding("SESSION_LIMIT", f"is {settings.session_limit}; that many stolen logins would go unnoticed"): (
+            settings.session_limit > SESSIONS_REASONABLE
         ),
         Finding("SMTP_URL", "is not set; no mail leaves"): settings.smtp_url is None,
         Finding("RATE_LIMIT_ENABLED", "is off"): not settings.rate_limit_enabled,

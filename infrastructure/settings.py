@@ -76,6 +76,8 @@ class Settings(BaseSettings):
     cors_origins: Items = ()
     csp_mode: Literal["strict", "relaxed", "disabled"] = "strict"
     rate_limit_enabled: bool = True
+    rate_limit_per_minute: int = Field(default=6000, ge=1)  # requests of an account
+    auth_rate_limit_per_minute: int = Field(default=120, ge=1)  # requests of an address on auth endpoints; of an account a quarter
     trusted_proxies: Items = ()
     consistency_timeout_seconds: float = Field(default=2.0, gt=0, le=60)
     statement_timeout_seconds: float = Field(default=30.0, gt=0)
@@ -176,6 +178,11 @@ class Settings(BaseSettings):
             "SECRET_KEY: is needed in production (openssl rand -hex 32)": not key,
             f"SECRET_KEY: must be {SECRET_KEY_LENGTH_MIN} characters or more in production": 0 < len(key) < SECRET_KEY_LENGTH_MIN,
             "SECRET_KEY: is a placeholder; make one (openssl rand -hex 32)": key.lower().startswith(PLACEHOLDERS) or 0 < len(set(key)) < 8,
+            "MASTER_KEY: is one byte over and over; make one (openssl rand -base64 32)": self.master_key is not None
+            and len(set(self.master_key_bytes)) < 8,
+            "PUBLIC_URL: must be an https address in production; over http cookies and tokens travel in clear": not (
+                self.public_url or ""
+            ).startswith("https://"),
             "CORS_ORIGINS: * is refused in production; name the origins": "*" in self.cors_origins,
             "DEBUG: must be off in production": self.debug,
         }

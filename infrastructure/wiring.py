@@ -25,6 +25,7 @@ from infrastructure.history import History
 from infrastructure.http.addresses import Networks, networks
 from infrastructure.http.call import Call
 from infrastructure.http.consistency import ConsistentReader, Waiting
+from infrastructure.http.limiting import Limiter
 from infrastructure.http.paging import Cursors
 from infrastructure.postgres import as_application, connecting, pool
 from infrastructure.reading import ReadPipeline
@@ -50,6 +51,7 @@ class Services:
     keyring: Keyring
     rights: Rights
     authenticator: Authenticator
+    limiter: Limiter
     pool: Pool
     trusted_proxies: Networks
     passwords: BcryptPasswords
@@ -151,11 +153,18 @@ async def _services(stack: AsyncExitStack, settings: Settings, metrics: Metrics,
     stack.push_async_callback(rights.stop)
     secret = hashlib.sha256(settings.needed("secret_key").encode()).digest()
     tokens = Tokens(derived_key(secret, "access tokens"), issuer=ISSUER, lifetime_seconds=lifetime_seconds, clock=clock)
+    limiter = Limiter(
+        settings.redis_url, enabled=settings.rate_limit_enabled, per_account=settings.rate_limit_per_minute,
+        on_auth=settings.auth_rate_limit_per_minute,
+    )  # fmt: skip
+    await limiter.start()
+    stack.push_async_callback(limiter.stop)
     passwords = BcryptPasswords(rounds=FAST_BCRYPT_ROUNDS) if settings.environment == "testing" else BcryptPasswords()
     stack.callback(passwords.close)
     return Services(
         settings=settings, clock=clock, metrics=metrics, log=log, store=store, keyring=keyring, rights=rights,
-        authenticator=Authenticator(tokens, rights), pool=connections, trusted_proxies=networks(settings.trusted_proxies),
+        authenticator=Authenticator(tokens, rights, limiter), limiter=limiter,
+        pool=connections, trusted_proxies=networks(settings.trusted_proxies),
         passwords=passwords, secrets=SystemSecrets(master), cursors=Cursors(derived_key(secret, "cursors")),
         history=History(connections, store),
     )  # fmt: skip

@@ -43,7 +43,7 @@ def json_reply(status: int, body: bytes, headers: Headers | None = None) -> Repl
 class Call:
     """What a route gets to know about the request besides its declared parameters."""
 
-    __slots__ = ("_headers", "actor", "address", "body", "path", "request_id", "route", "scope", "services")
+    __slots__ = ("_headers", "actor", "address", "body", "path", "request_id", "route", "scope", "services", "told")
 
     def __init__(self, scope: Any, route: Route, services: Services, request_id: str, address: str) -> None:
         self.scope = scope
@@ -54,6 +54,7 @@ class Call:
         self.actor: Actor = ANYBODY
         self.body: bytes = b""
         self.path: str = scope["path"]
+        self.told: Headers = []  # headers that the answer gets whatever it is
         self._headers: dict[bytes, bytes] | None = None
 
     def header(self, name: bytes) -> str | None:

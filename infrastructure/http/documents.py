@@ -54,7 +54,7 @@ class ProblemOut(BaseModel):
 
 def problems(*statuses: int, public: bool = False) -> dict[int | str, dict[str, Any]]:
     """The `responses` of an operation: the given statuses, and those that every operation may answer."""
-    always = {422, 503} | (set() if public else {401, 404})
+    always = {422, 429, 503} | (set() if public else {401, 404})
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemOut"}}}
     described: dict[int | str, dict[str, Any]] = {
         status: {"description": _TITLES[status], "content": content} for status in sorted({*statuses, *always})

@@ -15,9 +15,9 @@ import structlog
 from domain.kernel.errors import DomainError, PolicyDenied, Unavailable
 from domain.kernel.registry import roles_of
 from infrastructure.clock import new_id
-from infrastructure.http import problems
+from infrastructure.http import limiting, problems
 from infrastructure.http.addresses import client_address
-from infrastructure.http.call import Call, Reply
+from infrastructure.http.call import Call, Headers, Reply
 from infrastructure.http.headers import HeaderPolicy
 from infrastructure.http.routing import Route, Routes
 
@@ -28,6 +28,7 @@ Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
+AUTH = "/api/v1/auth/"
 ALIASES = ("/api/auth", "/api/tasks", "/api/analytics")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 log = structlog.get_logger(__name__)
@@ -47,13 +48,14 @@ class Edge:
         request_id = _request_id(scope)
         path = canonical_path(scope["path"])
         route: Route | None = None
+        told: Headers = []
         if (preflight := self._policy.preflight(scope)) is not None:
             reply = preflight
         else:
             try:
                 route, values = self._route(scope["method"], path)
                 scope["path"] = path
-                reply = await self._answer(scope, receive, route, values, request_id)
+                reply = await self._answer(scope, receive, route, values, request_id, told)
             except DomainError as error:
                 reply = Reply(*problems.document(error, path, request_id))
             except problems.Missing as missing:
@@ -63,6 +65,7 @@ class Edge:
                 log.exception("request.failed", path=path, method=scope["method"], request_id=request_id)
                 reply = Reply(*problems.document(problems.InternalError(), path, request_id))
         private = route is not None and not route.access.public
+        reply.headers.extend(told)
         headers = self._policy.headers(scope, reply.headers, request_id, private=private)
         body = b"" if scope["method"] == "HEAD" else reply.body
         if reply.status not in (204, 304):
@@ -89,12 +92,20 @@ class Edge:
             raise problems.RouteNotFound
         return route, values
 
-    async def _answer(self, scope: Scope, receive: Receive, route: Route, values: list[str], request_id: str) -> Reply:
+    async def _answer(self, scope: Scope, receive: Receive, route: Route, values: list[str], request_id: str, told: Headers) -> Reply:
         services = self._services
         call = Call(scope, route, services, request_id, client_address(scope, services.trusted_proxies))
+        call.told = told
+        is_command = scope["method"] not in ("GET", "HEAD")
+        is_auth = is_command and call.path.startswith(AUTH)
+        at_address = await services.limiter.hit_auth_address(call.address) if is_auth else None
+        limiting.admit(call, at_address)
         await services.authenticator.admit(call, route.access)
-        if scope["method"] not in ("GET", "HEAD"):
+        if is_command:
             call.body = await read_body(call, receive, route)
+        if is_auth:
+            account = _account(call)
+            limiting.admit(call, at_address, await services.limiter.hit_auth_account(account) if account else None)
         try:
             if route.access.commands or route.access.superuser:
                 check_role(call, route)
@@ -143,6 +154,14 @@ async def read_body(call: Call, receive: Receive, route: Route) -> bytes:
         if media_type not in route.access.media_types:
             raise problems.UnsupportedMediaType(accepted=" or ".join(route.access.media_types))
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _account(call: Call) -> str | None:
+    """Whom a request to an auth endpoint is about, logged in or named; None: nobody (a cookie, a token from a mail)."""
+    if call.actor.id is not None:
+        return str(call.actor.id)
+    media_type = (call.header(b"content-type") or "").partition(";")[0].strip().lower()
+    return limiting.account_named(call.body, media_type)
 
 
 def canonical_path(path: str) -> str:

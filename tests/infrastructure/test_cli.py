@@ -111,7 +111,7 @@ def test_check_finds_servers_and_schema(settings: Settings, bare_database: Datab
 
 def test_check_deploy_lists_everything_unsafe_at_once():
     subjects = [finding.subject for finding in deployment_findings(Settings(debug=True, cors_origins=("*",), rate_limit_enabled=False))]
-    assert subjects[:3] == ["SECRET_KEY", "CORS_ORIGINS", "DEBUG"]
+    assert subjects[:4] == ["SECRET_KEY", "PUBLIC_URL", "CORS_ORIGINS", "DEBUG"]
     assert {"ENVIRONMENT", "MASTER_KEY", "MIGRATION_DATABASE_URL", "PUBLIC_URL", "SMTP_URL", "RATE_LIMIT_ENABLED"} <= set(subjects)
 
 
@@ -121,6 +121,7 @@ def test_a_safe_deployment_has_no_findings():
         "secret_key": SECRET,
         "master_key": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
         "public_url": "https://trialog.example",
+        "first_superuser_email": "head@trialog.example",
         "smtp_url": "smtp://mail",
         "database_url": "postgresql://trialog_app@db/trialog",
         "migration_database_url": f"postgresql://{OWNER}@db/trialog",

@@ -185,6 +185,7 @@ def test_refused_settings_are_one_line_each_and_start_nothing(folder: Path, port
         assert run.process.wait(20) == Exit.REFUSED
         assert run.log.splitlines() == [
             "trialog: SECRET_KEY: is needed in production (openssl rand -hex 32)",
+            "trialog: PUBLIC_URL: must be an https address in production; over http cookies and tokens travel in clear",
             "trialog: CORS_ORIGINS: * is refused in production; name the origins",
         ]
     assert not folder.exists()

@@ -14,6 +14,8 @@ from infrastructure.settings import RUN_FILE, SECRETS, SECRETS_FILE, Settings, S
 ROOT = Path(__file__).parents[2]
 KEY = base64.b64encode(bytes(32)).decode()
 LONG = "a-long-key-of-many-different-letters-0123456789"
+SAFE = {"SECRET_KEY": LONG, "PUBLIC_URL": "https://trialog.example"}
+ZEROES = "A" * 43 + "="  # 32 bytes
 
 
 @pytest.fixture(autouse=True)
@@ -61,20 +63,32 @@ def test_a_refused_secret_is_not_repeated(monkeypatch: pytest.MonkeyPatch):
 @pytest.mark.parametrize(
     ("variables", "fault"),
     [
-        ({}, "SECRET_KEY: is needed in production (openssl rand -hex 32)"),
+        ({"SECRET_KEY": ""}, "SECRET_KEY: is needed in production (openssl rand -hex 32)"),
         ({"SECRET_KEY": "short-key"}, "SECRET_KEY: must be 32 characters or more in production"),
         ({"SECRET_KEY": "changeme-changeme-changeme-changeme"}, "SECRET_KEY: is a placeholder; make one (openssl rand -hex 32)"),
-        ({"SECRET_KEY": LONG, "CORS_ORIGINS": "*"}, "CORS_ORIGINS: * is refused in production; name the origins"),
-        ({"SECRET_KEY": LONG, "DEBUG": "1"}, "DEBUG: must be off in production"),
+        ({"MASTER_KEY": ZEROES}, "MASTER_KEY: is one byte over and over; make one (openssl rand -base64 32)"),
+        ({"PUBLIC_URL": ""}, "PUBLIC_URL: must be an https address in production; over http cookies and tokens travel in clear"),
+        (
+            {"PUBLIC_URL": "http://localhost:8000"},
+            "PUBLIC_URL: must be an https address in production; over http cookies and tokens travel in clear",
+        ),
+        ({"CORS_ORIGINS": "*"}, "CORS_ORIGINS: * is refused in production; name the origins"),
+        ({"DEBUG": "1"}, "DEBUG: must be off in production"),
     ],
 )
 def test_production_refuses_what_is_unsafe(variables: dict[str, str], fault: str, monkeypatch: pytest.MonkeyPatch):
-    assert faults(monkeypatch, ENVIRONMENT="production", **variables) == [fault]
+    assert faults(monkeypatch, ENVIRONMENT="production", **{**SAFE, **variables}) == [fault]
+
+
+def test_it_says_all_that_is_wrong_at_once(monkeypatch: pytest.MonkeyPatch):
+    found = faults(monkeypatch, ENVIRONMENT="production", MASTER_KEY=ZEROES, DEBUG="1", CORS_ORIGINS="*")
+    assert [line.split(":")[0] for line in found] == ["SECRET_KEY", "MASTER_KEY", "PUBLIC_URL", "CORS_ORIGINS", "DEBUG"]
 
 
 def test_production_is_stricter_by_default(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("ENVIRONMENT", "Production")
-    monkeypatch.setenv("SECRET_KEY", LONG)
+    for name, value in SAFE.items():
+        monkeypatch.setenv(name, value)
     settings = Settings.load()
     assert (settings.password_min_score, settings.require_verified_email) == (3, True)
     assert (Settings(environment="development").password_min_score, Settings(environment="development").require_verified_email) == (
