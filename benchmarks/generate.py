@@ -105,7 +105,7 @@ class Story:
         """A task that is being worked on; now and then one is put away for good in its place."""
         place = int(chance * len(self._open))
         task = self._open[place]
-        if len(self._open) > OPEN_COUNT and not task.deleted and task.version >= EVENTS_A_TASK:
+        if len(self._open) > OPEN_COUNT and not task.deleted and task.version >= EVENTS_A_TASK - 1:
             last = self._open.pop()
             if last is not task:
                 self._open[place] = last

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from command_api.dependencies import remember_refusal
 from command_api.first_superuser import make_first_superuser
 from domain.kernel import registry
+from domain.kernel.upcasting import check_upcasting
 from infrastructure.discovery import import_room
 from infrastructure.http.app import Api
 from infrastructure.settings import Settings, SettingsError
@@ -37,8 +38,9 @@ def refuse_what_is_not_built(settings: Settings) -> None:
 
 
 def create_app(settings: Settings | None = None) -> Api:
-    """Errors: RegistrationError, SettingsError."""
+    """Errors: RegistrationError, BrokenUpcasting, SettingsError."""
     for room in ("domain.aggregates", "domain.commands", "domain.policies"):
         import_room(room)
     registry.check()
+    check_upcasting()
     return Api("Trialog commands", "command_api.routes", _services, settings or Settings.load())

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -39,6 +40,22 @@ class Metrics:
         self.projection_position = Gauge(
             "trialog_projection_position", "Position a read model has reached", ["projection"], registry=registry
         )
+        of_model, of_job = _gauges(registry, "projection"), _gauges(registry, "projection", "kind")
+        self.seen_events = of_model(
+            "trialog_projection_seen_events", "Events counted one by one: as many as the position, or something was skipped"
+        )
+        self.parked_events = of_model("trialog_projection_parked_events", "Events set aside, and those that queue behind them")
+        self.silent_seconds = of_model(
+            "trialog_projection_silent_seconds", "Since a projector was last seen to follow the log for a read model"
+        )
+        self.is_watched = of_model("trialog_projection_watched", "1 while a projector follows the log for it, 0 after ten seconds without")
+        self.rebuild_done = of_job("trialog_rebuild_events_done", "Events that an open rebuild or rollback has dealt with")
+        self.rebuild_total = of_job("trialog_rebuild_events_total", "Events that it has to deal with")
+        self.rebuild_rate = of_job("trialog_rebuild_events_per_second", "How fast it is")
+        self.rebuild_eta = of_job("trialog_rebuild_eta_seconds", "Until it is done; absent while nobody can tell")
+        self.rebuild_phase = Gauge(
+            "trialog_rebuild_phase", "1 for the phase that it is in", ["projection", "kind", "phase"], registry=registry
+        )
         self._children: dict[tuple[str, str, int], Callable[[float], None]] = {}
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -69,15 +86,36 @@ class Metrics:
         self._batch_events.inc(events)
         self._batch_seconds.observe(seconds)
 
-    def projection(self, name: str, position: int, lag_events: int, lag_seconds: float) -> None:
-        """Where a read model stands."""
-        self.projection_position.labels(name).set(position)
-        self.lag_events.labels(name).set(lag_events)
-        self.lag_seconds.labels(name).set(lag_seconds)
+    def watched(self, projections: Iterable[Mapping[str, Any]], rebuilds: Iterable[Mapping[str, Any]]) -> None:
+        """Where the read models stand, and the open jobs on them, as administrators see both.  A job that is done is told no more."""
+        for row in projections:
+            name = row["name"]
+            self.projection_position.labels(name).set(row["position"])
+            self.lag_events.labels(name).set(row["lag_events"])
+            self.lag_seconds.labels(name).set(row["lag_seconds"])
+            self.seen_events.labels(name).set(row["seen"])
+            self.parked_events.labels(name).set(row["parked"])
+            self.silent_seconds.labels(name).set(row["silent_seconds"])
+            self.is_watched.labels(name).set(row["watched"])
+        for gauge in (self.rebuild_done, self.rebuild_total, self.rebuild_rate, self.rebuild_eta, self.rebuild_phase):
+            gauge.clear()
+        for job in rebuilds:
+            which = (job["projection"], job["kind"])
+            self.rebuild_done.labels(*which).set(job["events_done"])
+            self.rebuild_total.labels(*which).set(job["events_total"])
+            self.rebuild_rate.labels(*which).set(job["rate"])
+            if job["eta_seconds"] is not None:
+                self.rebuild_eta.labels(*which).set(job["eta_seconds"])
+            self.rebuild_phase.labels(*which, job["phase"]).set(1)
 
     def text(self) -> bytes:
         """Everything, for a scrape."""
         return generate_latest(self.registry)
+
+
+def _gauges(registry: CollectorRegistry, *labels: str) -> Callable[[str, str], Gauge]:
+    """Makes gauges with these labels."""
+    return lambda name, meaning: Gauge(name, meaning, labels, registry=registry)
 
 
 def configure_logging(level: str, form: str, *, for_good: bool = True) -> None:

@@ -39,6 +39,14 @@ QUICK_READ_SECONDS = 1.0  # what takes longer is no quick read: it goes on by it
 FAST_BCRYPT_ROUNDS = 4  # in the tests of this project only: the real cost is 12
 
 
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """How the read models are, and the jobs on them that are not done, with the members of the contract (section 10)."""
+
+    projections: list[dict[str, Any]]
+    rebuilds: list[dict[str, Any]]
+
+
 @dataclass(slots=True)
 class Services:
     """What routes and the edge work with."""
@@ -62,7 +70,7 @@ class Services:
     reader: ConsistentReader | None = None
     appender: Appender | None = None
     refused: Callable[[Call, DomainError], Awaitable[None]] | None = None  # how a refusal is remembered
-    projections: Callable[[], Awaitable[list[dict[str, Any]]]] | None = None  # the read models' state, where they are known
+    watched: Callable[[], Awaitable[Watched]] | None = None  # the read models' state, where they are known
 
     def context(
         self, actor: Actor, *, request_id: str = "", reason: str | None = None, user_agent: str = "", traceparent: str | None = None

@@ -15,10 +15,12 @@ from projections import generations
 from projections import jobs as job_rows
 from projections.reading import Connection
 
+# `watched`: somebody looks at the log's head for it.  A lag alone would not tell: it is 0 while nothing is written.
 PROJECTIONS = """
     WITH log AS (SELECT coalesce(max(position), 0) AS head FROM log.events)
     SELECT c.name, c.generation, g.version, c.position, c.seen,
         CASE WHEN m.paused THEN 'paused'
+             WHEN NOT watch.watched THEN 'degraded'
              WHEN EXISTS (SELECT FROM projections.parked_events p WHERE p.model = c.name AND p.generation = c.generation) THEN 'degraded'
              WHEN m.last_error IS NOT NULL THEN 'degraded'
              WHEN EXISTS (SELECT FROM projections.jobs j WHERE j.model = c.name AND j.status IN ('queued', 'running', 'cancelling'))
@@ -27,26 +29,34 @@ PROJECTIONS = """
         greatest(log.head - c.position, 0) AS lag_events,
         coalesce(greatest(extract(epoch FROM clock_timestamp() - e.recorded_at), 0), 0)::float8 AS lag_seconds,
         CASE WHEN m.beat_at > now() - interval '5 seconds' THEN m.rate ELSE 0 END::float8 AS rate,
-        m.leader, coalesce(m.beat_at > now() - interval '5 seconds', false) AS led,
-        coalesce(m.last_error, (SELECT p.error FROM projections.parked_events p
+        m.leader, coalesce(m.beat_at > now() - interval '5 seconds', false) AS led, watch.watched,
+        extract(epoch FROM watch.silence)::float8 AS silent_seconds,
+        coalesce(CASE WHEN NOT watch.watched THEN 'no projector has followed the log for it since ' || watch.since END,
+            m.last_error, (SELECT p.error FROM projections.parked_events p
             WHERE p.model = c.name AND p.generation = c.generation AND p.error IS NOT NULL ORDER BY p.position LIMIT 1)) AS last_error,
         (SELECT count(*) FROM projections.parked_events p WHERE p.model = c.name AND p.generation = c.generation) AS parked,
         (SELECT max(k.generation) FROM projections.generations k WHERE k.model = c.name AND k.status = 'retired') AS kept_generation
     FROM projections.models m CROSS JOIN log
     JOIN projections.checkpoints c ON c.name = m.model
     JOIN projections.generations g ON g.model = c.name AND g.generation = c.generation
+    CROSS JOIN LATERAL (SELECT coalesce(m.beat_at, g.created_at) AS since) heard
+    CROSS JOIN LATERAL (SELECT heard.since, clock_timestamp() - heard.since AS silence,
+        heard.since > clock_timestamp() - interval '10 seconds' AS watched) watch
     LEFT JOIN log.events e ON e.position = c.position + 1
     ORDER BY c.name
 """
 JOBS = """
-    SELECT id, model AS projection, kind, status, phase, generation, verify, events_done, events_total, rate::float8 AS rate,
+    SELECT id, model AS projection, kind, CASE status WHEN 'cancelling' THEN 'running' ELSE status END AS status,
+        CASE status WHEN 'cancelling' THEN 'cancelling' ELSE phase END AS phase, generation, stream_id, verify, events_done, events_total,
+        rate::float8 AS rate,
         CASE WHEN status <> 'running' THEN NULL WHEN rate > 0 THEN ((events_total - events_done) / rate)::float8 END AS eta_seconds,
         rows_live, rows_new, checksum, error, created_at, started_at, finished_at
     FROM projections.jobs
-    WHERE %(id)s::uuid IS NULL OR id = %(id)s
+    WHERE (%(id)s::uuid IS NULL OR id = %(id)s) AND (NOT %(only_open)s OR status IN ('queued', 'running', 'cancelling'))
     ORDER BY created_at DESC, id LIMIT 200
 """
 KNOWN = "SELECT count(*) FROM projections.models WHERE model = %(model)s"
+HAS_STREAM = "SELECT EXISTS (SELECT FROM log.events WHERE stream_id = %(stream_id)s)"
 CANCEL = """
     UPDATE projections.jobs SET status = CASE status WHEN 'queued' THEN 'cancelled' ELSE 'cancelling' END,
         finished_at = CASE status WHEN 'queued' THEN now() END, phase = CASE status WHEN 'queued' THEN 'cancelled' ELSE phase END
@@ -80,6 +90,10 @@ class UnknownParkedEvent(NotFound):
     """There is no parked event {id} here."""
 
 
+class UnknownStream(NotFound):
+    """The log has no event of a stream {id}; take the id of a task, a user or another thing."""
+
+
 class RebuildRuns(InvariantViolated):
     """A rebuild or rollback of {name} is running already; wait for it, or cancel it."""
 
@@ -97,10 +111,21 @@ async def projections(connection: Connection) -> list[dict[str, Any]]:
     return await _rows(connection, PROJECTIONS, {})
 
 
-async def rebuild(connection: Connection, model: str, *, verify: bool = False) -> dict[str, Any]:
-    """Queue a rebuild.  `verify`: fold a second time and compare.  Errors: UnknownProjection, RebuildRuns."""
+async def rebuild(connection: Connection, model: str, *, verify: bool = False, stream_id: UUID | None = None) -> dict[str, Any]:
+    """Queue a rebuild.  `verify`: fold a second time and compare.  `stream_id`: of the rows that this stream's events touch alone.
+
+    Errors: UnknownProjection, UnknownStream, RebuildRuns.
+    """
     await _known(connection, model)
-    return await _queued(connection, model, await job_rows.create(connection, model, "rebuild", verify=verify))
+    if stream_id is not None and not (await (await connection.execute(HAS_STREAM, {"stream_id": stream_id})).fetchone() or (False,))[0]:
+        raise UnknownStream(id=stream_id)
+    return await _queued(connection, model, await job_rows.create(connection, model, "rebuild", verify=verify, stream_id=stream_id))
+
+
+async def rebuild_all(connection: Connection, *, verify: bool = False) -> list[dict[str, Any]]:
+    """Queue a rebuild of every read model; they are done one after the other.  Errors: RebuildRuns, and none is queued then."""
+    async with connection.transaction():
+        return [await rebuild(connection, row["name"], verify=verify) for row in await projections(connection)]
 
 
 async def rollback(connection: Connection, model: str) -> dict[str, Any]:
@@ -115,7 +140,7 @@ async def rollback(connection: Connection, model: str) -> dict[str, Any]:
 async def drop_old(connection: Connection, model: str) -> int:
     """Drop the kept generation; answers how many were dropped.  Errors: UnknownProjection, RebuildRuns."""
     await _known(connection, model)
-    if any(j["status"] in ("queued", "running", "cancelling") for j in await jobs(connection) if j["projection"] == model):
+    if any(j for j in await jobs(connection, only_open=True) if j["projection"] == model):
         raise RebuildRuns(name=model)
     retired = [k.generation for k in await generations.kept(connection, model) if k.status == "retired"]
     for generation in retired:
@@ -123,14 +148,14 @@ async def drop_old(connection: Connection, model: str) -> int:
     return len(retired)
 
 
-async def jobs(connection: Connection) -> list[dict[str, Any]]:
-    """Newest first."""
-    return await _rows(connection, JOBS, {"id": None})
+async def jobs(connection: Connection, *, only_open: bool = False) -> list[dict[str, Any]]:
+    """Newest first.  `only_open`: those that are queued or running."""
+    return await _rows(connection, JOBS, {"id": None, "only_open": only_open})
 
 
 async def job(connection: Connection, job_id: UUID) -> dict[str, Any]:
     """Errors: UnknownJob."""
-    found = await _rows(connection, JOBS, {"id": job_id})
+    found = await _rows(connection, JOBS, {"id": job_id, "only_open": False})
     if not found:
         raise UnknownJob(id=job_id)
     return found[0]

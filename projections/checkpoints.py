@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,12 +15,12 @@ CREATION_LOCK = "SELECT pg_advisory_xact_lock(7426212)"
 KNOWN_MODELS = "SELECT model FROM projections.models"
 NEW_MODEL = "INSERT INTO projections.models (model) VALUES (%(model)s)"
 NEW_GENERATION = """
-    INSERT INTO projections.generations (model, generation, version, shape, tables, status)
-    VALUES (%(model)s, %(generation)s, %(version)s, %(shape)s, %(tables)s, %(status)s)
+    INSERT INTO projections.generations (model, generation, version, shape, topics, tables, status)
+    VALUES (%(model)s, %(generation)s, %(version)s, %(shape)s, %(topics)s, %(tables)s, %(status)s)
 """
 NEW_CHECKPOINT = "INSERT INTO projections.checkpoints (name, generation) VALUES (%(name)s, %(generation)s)"
 LIVE = """
-    SELECT c.name, c.generation, c.epoch, c.position, c.seen, m.paused, g.version, g.shape
+    SELECT c.name, c.generation, c.epoch, c.position, c.seen, m.paused, g.version, g.shape, g.topics
     FROM projections.checkpoints c
     JOIN projections.models m ON m.model = c.name
     JOIN projections.generations g ON g.model = c.name AND g.generation = c.generation
@@ -63,6 +64,7 @@ class State:
     paused: bool = False
     version: int = 0
     shape: str = ""
+    topics: Sequence[str] = ()  # that fed it from its beginning
     generation: int = 0
     blocked: set[str] = field(default_factory=set)  # streams with a parked event
     skipped: set[int] = field(default_factory=set)  # positions that an administrator left out
@@ -89,7 +91,8 @@ async def create_generation(connection: Connection, target: Target, status: str)
     """Its rows of bookkeeping, and bare tables without keys."""
     model = target.model
     facts: dict[str, Any] = {"model": model.name, "generation": target.generation, "version": model.version, "shape": model.shape}
-    await connection.execute(NEW_GENERATION, facts | {"status": status, "tables": [t.name for t in model.tables]})
+    facts |= {"topics": model.topics, "tables": [t.name for t in model.tables]}
+    await connection.execute(NEW_GENERATION, facts | {"status": status})
     await connection.execute(NEW_CHECKPOINT, {"name": target.checkpoint, "generation": target.generation})
     for table in model.tables:
         await connection.execute(create_table(table, target.table(table.name)))
@@ -99,8 +102,17 @@ async def live_states(connection: Connection, names: list[str]) -> dict[str, Sta
     """By model.  A model that was never seen is missing."""
     rows = await (await connection.execute(LIVE, {"names": names})).fetchall()
     return {
-        name: State(generation=generation, epoch=epoch, position=position, seen=seen, paused=paused, version=version, shape=shape)
-        for name, generation, epoch, position, seen, paused, version, shape in rows
+        name: State(
+            generation=generation,
+            epoch=epoch,
+            position=position,
+            seen=seen,
+            paused=paused,
+            version=version,
+            shape=shape,
+            topics=topics or (),
+        )
+        for name, generation, epoch, position, seen, paused, version, shape, topics in rows
     }
 
 

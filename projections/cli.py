@@ -59,12 +59,16 @@ def status(*, as_json: AsJson = False) -> None:
     _show(_ask(admin.projections), brief, as_json=as_json)
 
 
-@app.command(epilog="Examples: trialog projections rebuild tasks · trialog projections rebuild --all --verify")
+@app.command(
+    epilog="Examples: trialog projections rebuild tasks · trialog projections rebuild --all --verify · "
+    "trialog projections rebuild tasks --stream 0190f0c4-7a52-7bb1-8d0f-3f1d5b2a9c11"
+)
 def rebuild(
     model: Annotated[str | None, typer.Argument(help="A read model, as `status` names it.")] = None,
     *,
     every: Annotated[bool, typer.Option("--all", help="All of them, one after the other.")] = False,
     verify: Annotated[bool, typer.Option("--verify", help="Fold the log a second time and compare checksums.")] = False,
+    stream: Annotated[str | None, typer.Option("--stream", help="Only the rows of this task, user or other thing: its id.")] = None,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Show progress until it is done.")] = True,
     as_json: AsJson = False,
 ) -> None:
@@ -73,9 +77,12 @@ def rebuild(
 
     if (model is None) == (not every):
         raise fail("name one read model, or --all")
+    if stream is not None and (every or verify):
+        raise fail("--stream goes with one read model, and without --verify")
+    stream_id = None if stream is None else _id(stream)
     names = [row["name"] for row in _ask(admin.projections)] if model is None else [model]
     _follow(
-        [_do("rebuild", "projection", name, partial(admin.rebuild, model=name, verify=verify)) for name in names],
+        [_do("rebuild", "projection", name, partial(admin.rebuild, model=name, verify=verify, stream_id=stream_id)) for name in names],
         wait=wait,
         as_json=as_json,
     )

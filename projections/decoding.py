@@ -61,6 +61,7 @@ class Undecodable(msgspec.Struct, gc=False):
     stream_id: str
     topic: str
     error: str
+    known: bool = True  # False: no program of this version has ever heard of the topic
 
 
 Decoded = list[Recorded[Any]]
@@ -72,6 +73,7 @@ class Decoder:
     def __init__(self, topics: Iterable[str], types_by_topic: Mapping[str, EventType] | None = None) -> None:
         known = event_types() if types_by_topic is None else types_by_topic
         self.topics = sorted(set(topics))
+        self.known = sorted(known)  # topics of any feature, projected or not
         self._kinds = {topic: known[topic] for topic in self.topics}
         self.classes: dict[str, type[Recorded[Any]]] = {topic: _recorded(kind) for topic, kind in self._kinds.items()}
         old = [_outdated(topic, version) for topic, kind in self._kinds.items() for version in range(1, kind.version)]

@@ -18,6 +18,8 @@ from projections.folding import Projection
 from projections.reading import Batch, Connection
 from projections.writing import Move, Prepared, RowFault, Writer, fetch
 
+ABANDON_SECONDS = 5.0
+
 log = structlog.get_logger(__name__)
 
 
@@ -85,11 +87,11 @@ class Engine:
         return True
 
     async def abandon(self) -> None:
-        """Before the connection is closed: let what is under way end, well or badly."""
+        """Before the connection is closed: let what is under way end, well or badly; a server that is silent is not waited for."""
         if self._under_way is not None:
+            commit, self._under_way = self._under_way.commit, None
             with contextlib.suppress(Exception):
-                await self._under_way.commit
-            self._under_way = None
+                await asyncio.wait_for(commit, ABANDON_SECONDS)
 
     async def project(self, projections: Sequence[Projection], batch: Batch) -> None:
         """`push` and `drain`."""

@@ -12,7 +12,7 @@ from projections.decoding import Decoder, Recorded, Undecodable
 from projections.parking import Parked
 from projections.reading import Batch
 from projections.registry import Projector, Table
-from projections.rows import Journal, Rows
+from projections.rows import Journal, Row, Rows
 from projections.writing import Change, blaming_rows
 
 STREAMS_BLOCKED_MAX = 10_000
@@ -24,13 +24,22 @@ log = structlog.get_logger(__name__)
 class Projection:
     """A target with its rows in memory.  `fold` changes memory only; `take` hands the outcome to the database."""
 
-    def __init__(self, target: Target, state: State, decoder: Decoder, *, keep_rows: int, complete: bool = False) -> None:
+    def __init__(
+        self,
+        target: Target,
+        state: State,
+        decoder: Decoder,
+        *,
+        keep_rows: int,
+        complete: bool = False,
+        rows_class: type[Rows[Any]] = Rows,
+    ) -> None:
         """`keep_rows`: of each table, how many stay in memory between batches.  `complete`: the tables are empty."""
         self.target = target
         self.state = state
-        self._keep_rows = keep_rows
+        self.keep_rows = keep_rows
         self.rows: dict[str, tuple[Table, Rows[Any]]] = {
-            table.name: (table, Rows(table.row_class, table.key, complete=complete)) for table in target.model.tables
+            table.name: (table, rows_class(table.row_class, table.key, complete=complete)) for table in target.model.tables
         }
         self._handlers: dict[type[Recorded[Any]], tuple[tuple[Projector, Rows[Any]], ...]] = {
             decoder.classes[topic]: tuple((projector, self.rows[table.name][1]) for projector, table in projectors)
@@ -90,7 +99,8 @@ class Projection:
 
     def _in_order(self, batch: Batch) -> Iterator[Recorded[Any] | Undecodable]:
         mine: list[Recorded[Any] | Undecodable] = [e for e in batch.events if type(e) in self._handlers]
-        mine += [u for u in batch.undecodable if u.topic in self.target.model.projectors]
+        model = self.target.model
+        mine += [u for u in batch.undecodable if (u.topic in model.projectors if u.known else model.claims(u.topic))]
         return iter(sorted(mine, key=lambda e: e.position))
 
     def _try(self, event: Recorded[Any]) -> str | None:
@@ -111,13 +121,17 @@ class Projection:
         """So many streams wait that something is wrong with the projector, not with the facts."""
         return len(self.blocked) > STREAMS_BLOCKED_MAX
 
+    def sample(self, count: int) -> list[Row]:
+        """Some rows that have changed."""
+        return [row for _, rows in self.rows.values() for row in rows.sample(count)]
+
     @property
     def changed_count(self) -> int:
         return sum(rows.changed_count for _, rows in self.rows.values())
 
     def take(self) -> tuple[list[Change], list[Parked]]:
         """What the batches folded so far come to; every wanted row must have been fetched.  It is the database's now."""
-        taken = [Change(table, self.target.table(table.name), *rows.take(self._keep_rows)) for table, rows in self.rows.values()]
+        taken = [Change(table, self.target.table(table.name), *rows.take(self.keep_rows)) for table, rows in self.rows.values()]
         parked, self.parked = self.parked, []
         return [c for c in taken if c.upserts or c.deletes], parked
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +16,7 @@ VACUUM_MILLISECONDS = 5000
 
 NUMBERS = "SELECT coalesce(max(generation), 0) + 1 FROM projections.generations WHERE model = %(model)s"
 KEPT = """
-    SELECT generation, status, version, shape FROM projections.generations
+    SELECT generation, status, version, shape, topics FROM projections.generations
     WHERE model = %(model)s AND status <> 'live' ORDER BY swapped_at DESC NULLS LAST, generation DESC
 """
 TABLES = "SELECT tables FROM projections.generations WHERE model = %(model)s AND generation = %(generation)s"
@@ -44,6 +46,7 @@ class Kept:
     status: str  # building, retired
     version: int
     shape: str
+    topics: list[str] | None
 
 
 async def next_number(connection: Connection, model: str) -> int:
@@ -76,13 +79,17 @@ async def add_keys(connection: Connection, target: Target) -> None:
             await connection.execute(primary_key(table, target.table(table.name), target.generation))
 
 
-async def add_indexes(connection: Connection, target: Target) -> None:
-    """And what the planner must know before the first query comes."""
+async def add_indexes(connections: Sequence[Connection], target: Target) -> None:
+    """On as many connections as there are at a time; and what the planner must know before the first query comes."""
+    to_do = [statement for table in target.model.tables for statement in create_indexes(table, target.table(table.name), target.generation)]
+
+    async def work_on(connection: Connection) -> None:
+        while to_do:
+            await connection.execute(to_do.pop(0))
+
+    await asyncio.gather(*map(work_on, connections))
     for table in target.model.tables:
-        at = target.table(table.name)
-        for statement in create_indexes(table, at, target.generation):
-            await connection.execute(statement)
-        await connection.execute(f"ANALYZE {SCHEMA}.{at}")
+        await connections[0].execute(f"ANALYZE {SCHEMA}.{target.table(table.name)}")
 
 
 async def counted(connection: Connection, target: Target) -> int:
@@ -129,6 +136,8 @@ async def hold_off_vacuum(connection: Connection, model: str) -> None:
 
 
 async def _lock(connection: Connection, tables: list[str], mode: str, milliseconds: int) -> None:
+    if not tables:
+        return  # a model that only counts
     await connection.execute(f"SET LOCAL lock_timeout = {milliseconds}")
     await connection.execute(f"LOCK TABLE {', '.join(f'{SCHEMA}.{name}' for name in tables)} IN {mode} MODE")
 

@@ -16,34 +16,43 @@ ATTEMPTS_MAX = 5  # of whoever runs a job to die over it
 SILENCE_SECONDS = 5.0  # of a running job, before somebody else takes it on
 
 NEW = """
-    INSERT INTO projections.jobs (model, kind, generation, verify, declaration)
-    VALUES (%(model)s, %(kind)s, %(generation)s, %(verify)s, %(declaration)s)
+    INSERT INTO projections.jobs (model, kind, generation, verify, declaration, stream_id)
+    VALUES (%(model)s, %(kind)s, %(generation)s, %(verify)s, %(declaration)s, %(stream_id)s)
     ON CONFLICT (model) WHERE status IN ('queued', 'running', 'cancelling') DO NOTHING RETURNING id
 """
 WAKE = "SELECT pg_notify('trialog_projector', %(what)s)"
+# What this program declares; topics are joined by commas, for an array of arrays must not be ragged.
+OURS = """
+    (SELECT model, version, shape, string_to_array(topics, ',') AS topics, concat(version, '.', shape, '.', md5(topics)) AS declaration
+     FROM unnest(%(models)s::text[], %(versions)s::integer[], %(shapes)s::text[], %(topics)s::text[]) AS o (model, version, shape, topics)
+    ) AS ours
+"""
 # In a rolling deployment programs of two declarations run at once: each takes only what its own declaration can do.
-CLAIM = """
+CLAIM = f"""
     UPDATE projections.jobs SET status = CASE status WHEN 'queued' THEN 'running' ELSE status END, attempts = attempts + 1,
         beat_at = now(), started_at = coalesce(started_at, now())
     WHERE id = (
         SELECT j.id FROM projections.jobs j
-        JOIN unnest(%(models)s::text[], %(versions)s::integer[], %(shapes)s::text[]) AS ours (model, version, shape) ON ours.model = j.model
+        JOIN {OURS} ON ours.model = j.model
         JOIN projections.generations live ON live.model = j.model AND live.status = 'live'
         LEFT JOIN projections.generations kept ON kept.model = j.model AND kept.generation = j.generation
         WHERE (%(id)s::uuid IS NULL OR j.id = %(id)s)
           AND (j.status = 'queued' OR (j.status IN ('running', 'cancelling') AND j.beat_at < now() - %(silence)s * interval '1 second'))
-          AND CASE j.kind WHEN 'rollback' THEN kept.shape = ours.shape
-                          ELSE live.version <= ours.version AND coalesce(j.declaration = concat(ours.version, '.', ours.shape), true) END
+          AND CASE WHEN j.kind = 'rollback' THEN kept.shape = ours.shape
+                   WHEN j.stream_id IS NOT NULL THEN live.shape = ours.shape AND live.version <= ours.version
+                   ELSE (live.version < ours.version OR live.version = ours.version AND coalesce(live.topics <@ ours.topics, true))
+                       AND coalesce(j.declaration = ours.declaration, true) END
         ORDER BY j.created_at, j.id FOR UPDATE OF j SKIP LOCKED LIMIT 1)
     RETURNING id, attempts
 """
-CHANGED = """
-    SELECT ours.model, concat(ours.version, '.', ours.shape)
-    FROM unnest(%(models)s::text[], %(versions)s::integer[], %(shapes)s::text[]) AS ours (model, version, shape)
+CHANGED = f"""
+    SELECT ours.model, ours.declaration
+    FROM {OURS}
     JOIN projections.generations live ON live.model = ours.model AND live.status = 'live'
-    WHERE live.version < ours.version OR (live.version = ours.version AND live.shape <> ours.shape)
+    WHERE live.version < ours.version
+       OR (live.version = ours.version AND (live.shape <> ours.shape OR NOT coalesce(ours.topics <@ live.topics, true)))
 """
-GET = "SELECT id, model, kind, status, generation, verify FROM projections.jobs WHERE id = %(id)s"
+GET = "SELECT id, model, kind, status, generation, verify, stream_id FROM projections.jobs WHERE id = %(id)s"
 PROGRESS = """
     UPDATE projections.jobs SET phase = %(phase)s, events_done = %(done)s, events_total = %(total)s, rate = %(rate)s, beat_at = now()
     WHERE id = %(id)s AND status IN ('running', 'cancelling') RETURNING status
@@ -71,13 +80,22 @@ class Job:
     status: str
     generation: int | None  # the one to be made live; None: none was made yet
     verify: bool
+    stream_id: UUID | None  # whose rows alone are rebuilt, inside the live generation
 
 
 async def create(
-    connection: Connection, model: str, kind: str, *, generation: int | None = None, verify: bool = False, declaration: str | None = None
+    connection: Connection,
+    model: str,
+    kind: str,
+    *,
+    generation: int | None = None,
+    verify: bool = False,
+    declaration: str | None = None,
+    stream_id: UUID | None = None,
 ) -> UUID | None:
     """Queue a job; None: one of this model is queued or running already.  `declaration`: what to build, as `CHANGED` names it."""
-    facts: dict[str, Any] = {"model": model, "kind": kind, "generation": generation, "verify": verify, "declaration": declaration}
+    facts: dict[str, Any] = {"model": model, "kind": kind, "generation": generation, "verify": verify}
+    facts |= {"declaration": declaration, "stream_id": stream_id}
     row = await (await connection.execute(NEW, facts)).fetchone()
     if row is None:
         return None
@@ -106,7 +124,12 @@ async def claim(connection: Connection, models: Sequence[Model], job_id: UUID | 
 
 
 def _declared(models: Sequence[Model]) -> dict[str, Any]:
-    return {"models": [m.name for m in models], "versions": [m.version for m in models], "shapes": [m.shape for m in models]}
+    return {
+        "models": [m.name for m in models],
+        "versions": [m.version for m in models],
+        "shapes": [m.shape for m in models],
+        "topics": [",".join(m.topics) for m in models],
+    }
 
 
 async def get(connection: Connection, job_id: UUID) -> Job | None:

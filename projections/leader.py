@@ -105,7 +105,9 @@ class Leadership:
             await connection.execute(BEAT, facts)
 
     async def _projection(self, connection: Connection, model: Model, state: State) -> Projection | None:
-        if state.version > model.version or state.shape != model.shape:
+        # A generation of our own version that was fed with more than we project would lose those facts under us.
+        less = state.version == model.version and not set(state.topics) <= set(model.topics)
+        if state.version > model.version or state.shape != model.shape or less:
             self._unfit.add(model.name)
             log.warning("projection.other_declaration", model=model.name, live_version=state.version, our_version=model.version)
             return None

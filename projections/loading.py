@@ -9,19 +9,24 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 
+import msgspec
 import structlog
 
 from projections import generations
 from projections.checkpoints import Target, load_exceptions
 from projections.engine import Engine, move_of
-from projections.folding import Projection
-from projections.progress import Progress
+from projections.folding import STREAMS_BLOCKED_MAX, Projection
+from projections.progress import Progress, RebuildFailed
 from projections.reading import Batch, Connection, Reader, head
 from projections.writing import RowFault, fetch
 
 READ_EVENTS = 10_000
 CAREFUL_EVENTS = 2000
-ROWS_IN_MEMORY = 60_000  # of each table
+# Every write costs the rows that change again afterwards a second one, by way of an index: the fewer the better.
+ROWS_IN_MEMORY = 400_000
+MEMORY_BYTES = 256 << 20  # of rows, estimated: the process as a whole stays under 500 MB however long its texts are
+OBJECT_BYTES = 600  # a row's objects, beside what its texts say
+SAMPLE_ROWS = 100
 FLUSH_SECONDS = 15.0  # of work lost at most when the worker is killed
 
 log = structlog.get_logger(__name__)
@@ -68,11 +73,15 @@ class Loader:
                 projection.fold_in_place(batch, careful=careful)
             except Exception as error:
                 raise _EventFailed from error
+            if projection.is_choked:
+                raise RebuildFailed(f"more than {STREAMS_BLOCKED_MAX:,} streams have an event that cannot be projected: mend the projector")
             seen += batch.count
             await fetch(self._aside, projection.wanted)
             self._progress.at(projection.folded)
             await self._progress.check()
-            if projection.changed_count > ROWS_IN_MEMORY or time.monotonic() - written_at > FLUSH_SECONDS:
+            room = _room(projection)
+            if projection.changed_count > room or time.monotonic() - written_at > FLUSH_SECONDS:
+                projection.keep_rows = room // 2
                 await self._flush(projection, seen)
                 written_at, seen = time.monotonic(), 0
         await self._flush(projection, seen)
@@ -125,6 +134,13 @@ class Loader:
             self._progress.at(projection.folded)
             await self._progress.check()
         await self._engine.drain()
+
+
+def _room(projection: Projection) -> int:
+    """For how many rows, like those that have changed."""
+    sample = projection.sample(SAMPLE_ROWS)
+    average = sum(len(msgspec.json.encode(row)) for row in sample) / max(len(sample), 1)
+    return min(ROWS_IN_MEMORY, int(MEMORY_BYTES / (average + OBJECT_BYTES)))
 
 
 class _EventFailed(Exception):

@@ -86,7 +86,7 @@ async def follow_jobs(settings: Settings, job_ids: Sequence[UUID], *, quiet: boo
                     _draw(bars, shown[job["id"]], job)
                 if all(job["status"] in ENDED for job in found):
                     break
-                idle = not any(job["status"] in ("running", "cancelling") for job in found)
+                idle = not any(job["status"] == "running" for job in found)
                 if own is None and idle and time.monotonic() - begun > PICK_UP_SECONDS:
                     own = asyncio.create_task(_work_here(settings, connection, job_ids), name="own-jobs")
                 if own is not None and own.done():

@@ -23,6 +23,10 @@ class Cancelled(Exception):
     """An administrator wants the job stopped."""
 
 
+class RebuildFailed(Exception):
+    """The job cannot be done; the message says why."""
+
+
 class Progress:
     """Of one job.  `async with` reports in the background, also while the worker waits for a long statement."""
 

@@ -26,6 +26,8 @@ from projections.writing import Writer
 
 POLL_SECONDS = 1.0  # a lost wake-up is made up for within this; also the heartbeat
 BATCH_LIMIT = 2000  # events
+LOOK_SECONDS = 10.0  # an order whose wake-up was lost is seen within this
+STUCK_SECONDS = 60.0  # an answer that has not come by then is not waited for: connections are made anew
 RETRY_SECONDS = 2.0  # before a model that failed as a whole is tried again
 
 CHOKED = "too many events cannot be projected: mend the projector and rebuild"
@@ -53,6 +55,7 @@ class Projector:
         self._ordered = False  # somebody changed something in the bookkeeping
         self._ahead: dict[int, tuple[list[str], asyncio.Task[Batch]]] = {}  # by the position after which they read
         self._looked_at = 0.0
+        self._all_looked_at = 0.0
 
     def stop(self) -> None:
         """Finish the batch, then return from `run`."""
@@ -66,7 +69,7 @@ class Projector:
 
     async def run(self) -> None:
         """Lead and follow until `stop`."""
-        listener = Listener(self._url, (LOG_CHANNEL, ORDERS_CHANNEL), self._hear)
+        listener = Listener(self._url, (LOG_CHANNEL, ORDERS_CHANNEL), self._hear, self._hear_what_was_missed)
         await listener.start()
         try:
             while not self._stopping:
@@ -82,6 +85,9 @@ class Projector:
         self._ordered = self._ordered or channel == ORDERS_CHANNEL
         self._woken.set()
 
+    async def _hear_what_was_missed(self) -> None:
+        self._hear(ORDERS_CHANNEL, "")
+
     def _new_leadership(self) -> Leadership:
         return Leadership(self._name, self._models, self._decoder)
 
@@ -93,10 +99,13 @@ class Projector:
                 if new := await create_missing(writing, self._models):
                     log.info("projector.tables_created", models=new)
                 await jobs.order_changed(writing, self._models)
+                await unparking.retry_what_is_known_now(writing, [m.name for m in self._models], self._decoder.known)
                 while not self._stopping:
                     self._woken.clear()
-                    await self._look_around(reader, engine, fetching)
-                    if not await self._advance_all(reader, engine):
+                    async with asyncio.timeout(STUCK_SECONDS):  # a server that is gone without a word keeps a connection silent
+                        await self._look_around(reader, engine, fetching)
+                        moved = await self._advance_all(reader, engine)
+                    if not moved:
                         with contextlib.suppress(TimeoutError):
                             await asyncio.wait_for(self._woken.wait(), POLL_SECONDS)
                 await engine.drain()
@@ -111,7 +120,9 @@ class Projector:
         elapsed = now - self._looked_at
         if elapsed < POLL_SECONDS and not self._ordered:
             return
-        ordered, self._ordered, self._looked_at = self._ordered, False, now
+        ordered = self._ordered or now - self._all_looked_at > LOOK_SECONDS
+        self._ordered, self._looked_at = False, now
+        self._all_looked_at = now if ordered else self._all_looked_at
         leadership, writing = self._leadership, engine.writer.connection
         wanted = leadership.wanted(ordered=ordered)
         if wanted or ordered:

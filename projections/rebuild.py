@@ -21,9 +21,10 @@ from projections.decoding import Decoder, Keys
 from projections.engine import Engine
 from projections.folding import Projection
 from projections.loading import Loader
-from projections.progress import Cancelled, Progress
+from projections.progress import Cancelled, Progress, RebuildFailed
 from projections.reading import Connection, Reader, head
 from projections.registry import Model
+from projections.repair import Repair
 from projections.writing import Writer
 
 CATCH_UP_EVENTS = 2000  # a batch; fewer than this behind, we swap
@@ -32,10 +33,6 @@ SWAP_TRIES = 200
 SWAP_PAUSE_SECONDS, SWAP_PAUSE_SECONDS_MAX = 0.05, 1.0  # between tries, doubling
 
 log = structlog.get_logger(__name__)
-
-
-class RebuildFailed(Exception):
-    """The job cannot be done; the message says why."""
 
 
 async def work(url: str, models: Sequence[Model], keys: Keys, job_id: UUID) -> bool:
@@ -92,13 +89,16 @@ class Rebuild:
             await jobs.finish(self._aside, job.id, "failed", f"{type(error).__name__}: {error}")
 
     async def _run_phases(self) -> None:
+        if self._job.stream_id is not None:
+            await Repair(self._job, self._model, self._reader, self._engine, self._aside, self._progress).run()
+            return
         target = await self._prepared()
         if self._job.kind == "rebuild":
             loader = Loader(self._reader, self._engine, self._aside, self._progress)
             self._progress.enter("folding", total=await head(self._aside))
             await loader.load(target)
             self._progress.enter("indexing")
-            await generations.add_indexes(self._writing, target)
+            await generations.add_indexes([self._writing, self._reader.connection], target)
             if self._job.verify:
                 await self._verify(target, loader)
         await self._catch_up(target)
@@ -120,6 +120,8 @@ class Rebuild:
             raise RebuildFailed(f"generation {self._job.generation} is gone")
         if found.shape != self._model.shape:
             raise RebuildFailed(f"generation {found.generation} was made by version {found.version}, which this program does not declare")
+        if not set(self._model.topics) <= set(found.topics or self._model.topics):
+            raise RebuildFailed(f"generation {found.generation} was made without topics that this program projects: rebuild instead")
         return Target(self._model, generation=found.generation, live=False)
 
     async def _new_generation(self, *, chosen: bool) -> Target:

@@ -85,6 +85,10 @@ class Rows(Generic[R]):
         """Keys whose rows must be fetched before the batch can be written."""
         return list(self._waiting)
 
+    def key_of(self, row: R) -> Any:
+        """As `wanted` has it."""
+        return self._key(row)
+
     @property
     def is_waiting(self) -> bool:
         return bool(self._waiting)
@@ -101,6 +105,10 @@ class Rows(Generic[R]):
     @property
     def changed_count(self) -> int:
         return len(self._changed)
+
+    def sample(self, count: int) -> list[R]:
+        """Some that have changed, the earliest."""
+        return [row for row in islice(self._changed.values(), count) if row is not None]
 
     def take(self, keep: int) -> tuple[list[R], list[Any]]:
         """(rows to write, keys to delete) since the last take.  At most `keep` rows stay in memory, those that changed last."""

@@ -9,7 +9,7 @@ import structlog
 from projections.engine import Engine, move_of
 from projections.folding import Projection
 from projections.parking import PARK, Parked
-from projections.reading import Batch, Connection, Reader
+from projections.reading import UNKNOWN_TOPIC, Batch, Connection, Reader
 from projections.writing import Note, RowFault, fetch
 
 DECIDED = """
@@ -28,7 +28,20 @@ SKIP: LiteralString = """
     ON CONFLICT (model, position) DO UPDATE SET reason = excluded.reason
 """
 
+# A program came that knows the topic: what only waited for it is tried by itself.
+KNOWN_NOW = """
+    UPDATE projections.parked_events SET state = 'retrying'
+    WHERE state = 'parked' AND model = ANY(%(models)s) AND topic = ANY(%(known)s) AND starts_with(error, %(unknown)s)
+"""
+
 log = structlog.get_logger(__name__)
+
+
+async def retry_what_is_known_now(connection: Connection, models: list[str], known: list[str]) -> None:
+    """Events that were parked because nobody knew their topic; the leaders try those that this program knows."""
+    done = await connection.execute(KNOWN_NOW, {"models": models, "known": known, "unknown": UNKNOWN_TOPIC})
+    if done.rowcount:
+        log.info("projection.topics_known_now", events=done.rowcount)
 
 
 async def resolve(connection: Connection, reader: Reader, engine: Engine, projection: Projection) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
+from domain.kernel.upcasting import check_upcasting
 from infrastructure.discovery import import_room
 from infrastructure.http.app import Api
 from infrastructure.settings import Settings
-from infrastructure.wiring import Services, query_services
-from projections.admin import projections as state_of_read_models
+from infrastructure.wiring import Services, Watched, query_services
+from projections import admin
 from projections.waiting import Waiter
 
 
@@ -18,15 +18,16 @@ from projections.waiting import Waiter
 async def _services(settings: Settings) -> AsyncIterator[Services]:
     async with query_services(settings, Waiter) as services:
 
-        async def projections() -> list[dict[str, Any]]:
+        async def watched() -> Watched:
             async with services.pool.connection() as connection:
-                return await state_of_read_models(connection)
+                return Watched(projections=await admin.projections(connection), rebuilds=await admin.jobs(connection, only_open=True))
 
-        services.projections = projections
+        services.watched = watched
         yield services
 
 
 def create_app(settings: Settings | None = None) -> Api:
-    """Errors: SettingsError."""
+    """Errors: BrokenUpcasting, SettingsError."""
     import_room("domain.aggregates")  # so that the log's topics are known
+    check_upcasting()
     return Api("Trialog queries", "query_api.routes", _services, settings or Settings.load())

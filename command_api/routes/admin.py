@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import orjson
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from command_api.dependencies import note
 from domain.aggregates.operations import requested
@@ -29,6 +29,7 @@ class JobOut(Answer):
     status: str
     phase: str
     generation: int | None
+    stream_id: UUID | None
     verify: bool
     events_done: int
     events_total: int
@@ -41,6 +42,30 @@ class JobOut(Answer):
     created_at: Instant
     started_at: Instant | None
     finished_at: Instant | None
+
+
+class JobsOut(Answer):
+    """The jobs that were queued."""
+
+    items: list[JobOut]
+
+
+class RebuildAllBody(ReasonBody):
+    """How to rebuild."""
+
+    verify: bool = Field(False, description="Fold the log a second time and compare checksums before the swap.")
+
+
+class RebuildBody(RebuildAllBody):
+    """What to rebuild, and how."""
+
+    stream_id: UUID | None = Field(None, description="Only the rows that this stream's events touch, such as a task's: its id.")
+
+    @model_validator(mode="after")
+    def _one_or_the_other(self) -> RebuildBody:
+        if self.verify and self.stream_id is not None:
+            raise ValueError("verify compares whole generations; it cannot be asked for one stream")
+        return self
 
 
 def _not_blank(text: str) -> str:
@@ -63,9 +88,24 @@ _superuser = access(superuser=True, organization=False)
     "/projections/{name}/rebuild", status_code=202, response_model=JobOut, operation_id="rebuildProjection", responses=commands(403, 409)
 )
 @_superuser
-async def rebuild(name: str, call: CommandCall, body: ReasonBody | None = None) -> Reply:
-    """Fill a read model anew from the log, beside the live one; readers notice nothing."""
-    return await _act(call, _why(body), "rebuild", "projection", name, admin.rebuild, status=202)
+async def rebuild(name: str, call: CommandCall, body: RebuildBody | None = None) -> Reply:
+    """Fill a read model anew from the log, beside the live one; or one stream's rows in place.  Readers notice nothing."""
+
+    async def rebuild_it(connection: Any, name: str) -> Any:
+        return await admin.rebuild(connection, name, verify=bool(body and body.verify), stream_id=body.stream_id if body else None)
+
+    return await _act(call, _why(body), "rebuild", "projection", name, rebuild_it, status=202)
+
+
+@router.post("/rebuilds", status_code=202, response_model=JobsOut, operation_id="rebuildAllProjections", responses=commands(403, 409))
+@_superuser
+async def rebuild_all(call: CommandCall, body: RebuildAllBody | None = None) -> Reply:
+    """Fill every read model anew, one after the other.  409 while a rebuild of one of them is open."""
+
+    async def rebuild_them(connection: Any, _name: str) -> Any:
+        return {"items": await admin.rebuild_all(connection, verify=bool(body and body.verify))}
+
+    return await _act(call, _why(body), "rebuild", "projection", "all", rebuild_them, status=202)
 
 
 @router.post(

@@ -16,7 +16,7 @@ from infrastructure.http.values import iso
 from infrastructure.version import VERSION
 
 if TYPE_CHECKING:
-    from infrastructure.wiring import Services
+    from infrastructure.wiring import Services, Watched
 
 CHECK_SECONDS = 2.0
 health_router = Router(include_in_schema=False)
@@ -27,7 +27,8 @@ health_router = Router(include_in_schema=False)
 async def health(call: PublicCall) -> Reply:
     """Everything at once: ok or degraded is 200, down is 503."""
     services = call.services
-    database, cache, projections = await asyncio.gather(_database(services), _redis(services), _projections(services))
+    database, cache, watched = await asyncio.gather(_database(services), _redis(services), _watched(services))
+    projections = None if watched is None else watched.projections
     down = database["status"] != "ok"
     degraded = cache["status"] not in ("ok", "absent") or any(p["status"] == "degraded" for p in projections or [])
     body = {
@@ -72,8 +73,8 @@ async def metrics(call: PublicCall) -> Reply:
     services = call.services
     try:
         services.metrics.log_head.set(await services.log.head())
-        for row in await _projections(services) or []:
-            services.metrics.projection(row["name"], row["position"], row["lag_events"], row["lag_seconds"])
+        if (watched := await _watched(services)) is not None:
+            services.metrics.watched(watched.projections, watched.rebuilds)
     except (psycopg.Error, PoolTimeout):
         pass  # what this process counts itself is still worth a scrape; /health says that the database is gone
     return Reply(200, services.metrics.text(), [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")])
@@ -110,11 +111,11 @@ async def _redis(services: Services) -> dict[str, Any]:
     return {"status": "ok"}
 
 
-async def _projections(services: Services) -> list[dict[str, Any]] | None:
-    if services.projections is None:
+async def _watched(services: Services) -> Watched | None:
+    if services.watched is None:
         return None
     try:
         async with asyncio.timeout(CHECK_SECONDS):
-            return await services.projections()
+            return await services.watched()
     except (psycopg.Error, PoolTimeout, TimeoutError, OSError):
         return None

@@ -1,4 +1,4 @@
-"""How the read models are, for superusers.  Never waits for them.  Source: contract, section 10."""
+"""How the read models are, for superusers.  Never waits for them; Min-Position waits for the log itself.  Source: contract, section 10."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from infrastructure.http.paging import Page, page_body
 from infrastructure.http.routing import Router, access
 from infrastructure.http.values import Answer
 from projections import admin
-from query_api.dependencies import at, plain
+from query_api.dependencies import at, plain, reader
 
 router = Router(prefix="/admin", tags=["admin"])
 _superuser = access(superuser=True, organization=False)
@@ -36,6 +36,8 @@ class ProjectionOut(Answer):
     seen: int
     leader: str | None
     led: bool
+    watched: bool
+    silent_seconds: float
     parked: int
     kept_generation: int | None
 
@@ -58,6 +60,7 @@ class StatsOut(Answer):
 @_superuser
 async def projections(call: QueryCall) -> Reply:
     """Every read model: where it stands and how far behind."""
+    await reader(call).log_at_least(call)
     async with call.services.pool.connection() as connection:
         items = await admin.projections(connection)
     return plain({"items": items}, await call.services.log.head())
@@ -67,6 +70,7 @@ async def projections(call: QueryCall) -> Reply:
 @_superuser
 async def rebuilds(query: Annotated[Page, Query()], call: QueryCall) -> Reply:
     """Rebuilds and rollbacks, newest first."""
+    await reader(call).log_at_least(call)
     async with call.services.pool.connection() as connection:
         found = await admin.jobs(connection)
     return await _paged(call, query, found)
@@ -76,6 +80,7 @@ async def rebuilds(query: Annotated[Page, Query()], call: QueryCall) -> Reply:
 @_superuser
 async def rebuild(rebuild_id: UUID, call: QueryCall) -> Reply:
     """One rebuild and its progress."""
+    await reader(call).log_at_least(call)
     async with call.services.pool.connection() as connection:
         found = await admin.job(connection, rebuild_id)
     return plain(found, await call.services.log.head())
@@ -85,6 +90,7 @@ async def rebuild(rebuild_id: UUID, call: QueryCall) -> Reply:
 @_superuser
 async def dead_letters(query: Annotated[Page, Query()], call: QueryCall) -> Reply:
     """Events that could not be projected."""
+    await reader(call).log_at_least(call)
     async with call.services.pool.connection() as connection:
         found = await admin.parked(connection)
     return await _paged(call, query, found)
@@ -94,6 +100,7 @@ async def dead_letters(query: Annotated[Page, Query()], call: QueryCall) -> Repl
 @_superuser
 async def stats(call: QueryCall) -> Reply:
     """The log and the database in figures."""
+    await reader(call).log_at_least(call)
     figures = await call.services.history.figures()
     return plain(figures, figures["events"])
 

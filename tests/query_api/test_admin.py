@@ -1,0 +1,142 @@
+"""One job, seen alike by the API, the command line and the metrics; and an alarm when nobody follows the log."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from typer.testing import CliRunner
+
+from infrastructure.settings import Settings
+from projections.cli import app
+from projections.registry import load
+from tests.projections.desk import bench
+from tests.support.processes import Instance, Part, Person, superuser
+from tests.support.wait import eventually
+
+pytestmark = pytest.mark.timeout(120)
+
+
+@pytest.fixture(scope="module")
+def gateway(running: Instance) -> Part:
+    """Both APIs behind one port, and no projector yet."""
+    return running.api()
+
+
+@pytest.fixture(scope="module")
+def root(gateway: Part) -> Person:
+    return superuser(gateway.url)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _models(module_settings: Settings) -> None:
+    """The tables, as a projector makes them at its first start."""
+    import asyncio
+
+    async def make() -> None:
+        async with bench(module_settings.needed("database_url"), load().chosen()):
+            pass
+
+    asyncio.run(make())
+
+
+def metrics(part: Part) -> dict[str, float]:
+    """Of read models and jobs, by name and labels."""
+    text = httpx.get(f"{part.url}/metrics", timeout=15).text
+    return {found[1]: float(found[2]) for found in re.finditer(r"^(trialog_(?:projection|rebuild)\S+) (\S+)$", text, re.MULTILINE)}
+
+
+def by_command_line(settings: Settings, *words: str) -> Any:
+    done = CliRunner().invoke(app, [*words, "--json"], env=settings.as_environment())
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+def change(settings: Settings, statement: str) -> None:
+    with psycopg.connect(settings.needed("database_url"), autocommit=True) as connection:
+        connection.execute(statement)
+
+
+def test_the_same_job_is_seen_by_all(root: Person, gateway: Part, module_settings: Settings) -> None:
+    asked = root.client.post("/admin/projections/tasks/rebuild", json={"verify": True, "reason": "a drill"})
+    assert asked.status_code == 202, asked.text
+    job = asked.json()
+    assert (job["status"], job["phase"], job["verify"]) == ("queued", "queued", True)
+    # As a worker writes it down twice a second.
+    change(
+        module_settings,
+        "UPDATE projections.jobs SET status = 'running', phase = 'folding', events_done = 250, events_total = 1000, rate = 50, "
+        "started_at = now(), beat_at = now() + interval '1 hour'",
+    )
+    seen = root.client.get(f"/admin/rebuilds/{job['id']}").json()
+    expected = {"status": "running", "phase": "folding", "events_done": 250, "events_total": 1000, "rate": 50, "eta_seconds": 15}
+    assert {name: seen[name] for name in expected} == expected
+    (told,) = by_command_line(module_settings, "jobs")
+    assert (told["id"], {name: told[name] for name in expected}) == (job["id"], expected)
+    labels = '{kind="rebuild",projection="tasks"}'
+    measured = metrics(gateway)
+    assert measured[f"trialog_rebuild_events_done{labels}"] == 250
+    assert measured[f"trialog_rebuild_events_total{labels}"] == 1000
+    assert measured[f"trialog_rebuild_events_per_second{labels}"] == 50
+    assert measured[f"trialog_rebuild_eta_seconds{labels}"] == 15
+    assert measured['trialog_rebuild_phase{kind="rebuild",phase="folding",projection="tasks"}'] == 1
+    assert root.client.post("/admin/projections/tasks/rebuild").json()["type"] == "/problems/rebuild-running"
+
+    stopped = root.client.delete(f"/admin/rebuilds/{job['id']}")
+    assert (stopped.status_code, stopped.json()["status"], stopped.json()["phase"]) == (200, "running", "cancelling")
+    change(module_settings, "UPDATE projections.jobs SET status = 'cancelled', phase = 'cancelled', finished_at = now()")
+    assert not [name for name in metrics(gateway) if name.startswith("trialog_rebuild_")]
+
+
+def test_all_read_models_can_be_rebuilt_with_one_request(root: Person) -> None:
+    asked = root.client.post("/admin/rebuilds", json={"reason": "a new year"})
+    assert asked.status_code == 202, asked.text
+    queued = asked.json()["items"]
+    assert sorted(job["projection"] for job in queued) == sorted(load().models)
+    assert {job["status"] for job in queued} == {"queued"}
+    again = root.client.post("/admin/rebuilds")
+    assert (again.status_code, again.json()["type"]) == (409, "/problems/rebuild-running")
+    for job in queued:
+        assert root.client.delete(f"/admin/rebuilds/{job['id']}").json()["status"] == "cancelled"
+
+
+def test_one_streams_rows_can_be_asked_for(root: Person, module_settings: Settings) -> None:
+    asked = root.client.post("/admin/projections/users/rebuild", json={"stream_id": root.id})
+    assert (asked.status_code, asked.json()["stream_id"]) == (202, root.id)
+    assert root.client.delete(f"/admin/rebuilds/{asked.json()['id']}").json()["status"] == "cancelled"
+    nobody = "00000000-0000-4000-8000-000000000000"
+    assert root.client.post("/admin/projections/users/rebuild", json={"stream_id": nobody}).status_code == 404
+    both = root.client.post("/admin/projections/users/rebuild", json={"stream_id": root.id, "verify": True})
+    assert both.status_code == 422
+    done = CliRunner().invoke(app, ["rebuild", "users", "--stream", nobody], env=module_settings.as_environment())
+    assert (done.exit_code, "no event of a stream" in done.output) == (1, True)
+
+
+def test_there_is_an_alarm_when_nobody_follows_the_log(root: Person, gateway: Part, running: Instance, module_settings: Settings) -> None:
+    """The lag would not tell: it is 0 while nothing is written."""
+    change(module_settings, "UPDATE projections.generations SET created_at = now() - interval '1 minute'")
+    health = httpx.get(f"{gateway.url}/health", timeout=15).json()
+    assert health["status"] == "degraded"
+    assert {model["status"] for model in health["projections"]} == {"degraded"}
+    assert {model["watched"] for model in root.client.get("/admin/projections").json()["items"]} == {False}
+    assert "no projector has followed the log" in health["projections"][0]["last_error"]
+    before = metrics(gateway)
+    assert before['trialog_projection_watched{projection="tasks"}'] == 0
+    assert before['trialog_projection_silent_seconds{projection="tasks"}'] >= 60
+
+    running.projector()
+    eventually(lambda: all(m["status"] == "live" for m in _projections(gateway)), within_seconds=60)
+    eventually(lambda: metrics(gateway)['trialog_projection_lag_events{projection="tasks"}'] == 0, within_seconds=30)
+    after = metrics(gateway)
+    assert after['trialog_projection_watched{projection="tasks"}'] == 1
+    assert after['trialog_projection_seen_events{projection="tasks"}'] == after['trialog_projection_position{projection="tasks"}'] > 0
+    assert after['trialog_projection_parked_events{projection="tasks"}'] == 0
+
+
+def _projections(part: Part) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = httpx.get(f"{part.url}/health", timeout=15).json()["projections"]
+    return found
