@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 from eventsourcing.domain import AggregateEvent
@@ -78,7 +79,7 @@ async def remember_refusal(call: Call, error: DomainError) -> None:
     bus = call.services.bus
     assert bus is not None, "command routes run in processes that can write"
     assert call.actor.id is not None, "only logged-in people are refused"
-    fact = refused_fact(call.actor.id, call.scope["method"], call.path[:200], error.code)
+    fact = refused_fact(call.actor.id, call.scope["method"], quote(call.path, safe="/:@")[:200], error.code)
     await bus.note(fact, call.actor, _context(call, None))
 
 

@@ -59,6 +59,11 @@ class Rights:
         return await self._follower.reached(position, timeout_seconds)
 
     @property
+    def position(self) -> int:
+        """Up to where the log is known here, without asking."""
+        return self._follower.position
+
+    @property
     def following(self) -> bool:
         return self._follower.behind_seconds < STALE_SECONDS
 

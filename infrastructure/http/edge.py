@@ -11,15 +11,17 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import structlog
+from pydantic import BaseModel
 
 from domain.kernel.errors import DomainError, PolicyDenied, Unavailable
+from domain.kernel.permissions import roles_with
 from domain.kernel.registry import roles_of
 from infrastructure.clock import new_id
 from infrastructure.http import limiting, problems
 from infrastructure.http.addresses import client_address
 from infrastructure.http.call import Call, Headers, Reply
 from infrastructure.http.headers import HeaderPolicy
-from infrastructure.http.routing import Route, Routes
+from infrastructure.http.routing import Access, Route, Routes
 
 if TYPE_CHECKING:
     from infrastructure.wiring import Services
@@ -29,6 +31,7 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 AUTH = "/api/v1/auth/"
+ADMIN = "/api/v1/admin"  # whatever is asked for below it, there or not, nobody but superusers is told
 ALIASES = ("/api/auth", "/api/tasks", "/api/analytics")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 log = structlog.get_logger(__name__)
@@ -57,7 +60,7 @@ class Edge:
                 scope["path"] = path
                 reply = await self._answer(scope, receive, route, values, request_id, told)
             except DomainError as error:
-                reply = Reply(*problems.document(error, path, request_id))
+                reply = await self._refusal(scope, route, path, request_id, error)
             except problems.Missing as missing:
                 reply = Reply(*problems.document(missing.error, path, request_id))
                 reply.headers.append((b"log-position", str(missing.position).encode()))
@@ -86,11 +89,25 @@ class Edge:
     def _route(self, method: str, path: str) -> tuple[Route, list[str]]:
         methods, values = self._routes.find(path)
         route = methods.get("GET" if method == "HEAD" else method)
-        if route is None:
-            if allowed := self.knows(path) | self.neighbor(path):
-                raise problems.MethodNotAllowed(method=method, allowed=sorted(allowed))
-            raise problems.RouteNotFound
-        return route, values
+        if route is not None:
+            return route, values
+        allowed = self.knows(path) | self.neighbor(path)
+        error = problems.MethodNotAllowed(method=method, allowed=sorted(allowed)) if allowed else problems.RouteNotFound()
+        if path == ADMIN or path.startswith(ADMIN + "/"):
+            return _nothing_here(method, error), []
+        raise error
+
+    async def _refusal(self, scope: Scope, route: Route | None, path: str, request_id: str, error: DomainError) -> Reply:
+        """A problem; the 404 of a query tells, as every answer of one, how far it has seen."""
+        reply = Reply(*problems.document(error, path, request_id))
+        if reply.status == 404 and scope["method"] in ("GET", "HEAD") and path.startswith("/api/"):
+            known = route is not None and not route.access.public
+            try:
+                position = await self._services.log.head() if known else self._services.rights.position
+            except Unavailable as lost:
+                return Reply(*problems.document(lost, path, request_id))
+            reply.headers.append((b"log-position", str(position).encode()))
+        return reply
 
     async def _answer(self, scope: Scope, receive: Receive, route: Route, values: list[str], request_id: str, told: Headers) -> Reply:
         services = self._services
@@ -107,7 +124,7 @@ class Edge:
             account = _account(call)
             limiting.admit(call, at_address, await services.limiter.hit_auth_account(account) if account else None)
         try:
-            if route.access.commands or route.access.superuser:
+            if route.access.commands or route.access.permission or route.access.superuser:
                 check_role(call, route)
             return await route(call, values)
         except PolicyDenied as error:
@@ -124,9 +141,25 @@ def check_role(call: Call, route: Route) -> None:
     if call.actor.superuser:
         return
     needed = [roles for command in route.access.commands if (roles := roles_of(command)) is not None]
+    if route.access.permission:
+        needed.append(roles_with(route.access.permission))
     if route.access.superuser or any(call.actor.role not in roles for roles in needed):
         route.check_syntax(call)
         raise problems.SuperusersOnly if route.access.superuser else problems.RoleForbids(role=call.actor.role)
+
+
+class _Anything(BaseModel):
+    """Query parameters of an address where there is nothing."""
+
+
+def _nothing_here(method: str, error: DomainError) -> Route:
+    """What stands where superusers alone are told that there is nothing."""
+
+    async def refuse(asked: _Anything) -> Reply:
+        raise error
+
+    superusers = Access(superuser=True, organization=False)
+    return Route("unmatched", method, refuse, superusers, (), ("asked", _Anything, frozenset()), None)
 
 
 async def read_body(call: Call, receive: Receive, route: Route) -> bytes:

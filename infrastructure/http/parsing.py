@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from typing import Any
 from urllib.parse import parse_qs
 from uuid import UUID
@@ -12,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from domain.kernel.errors import NotFound
 from infrastructure.http.problems import InvalidRequest, MalformedJson
+from infrastructure.http.values import fault_in_text
 
 
 def parsed_body(model: type[BaseModel], body: bytes) -> BaseModel:
@@ -62,7 +64,8 @@ def parsed_query(raw: bytes) -> dict[str, list[str]]:
 def parsed_parameters(model: type[BaseModel], repeatable: frozenset[str], raw: bytes) -> BaseModel:
     """Errors: InvalidRequest."""
     values: dict[str, Any] = {}
-    for name, given in parsed_query(raw).items() if raw else ():
+    for name, texts in parsed_query(raw).items() if raw else ():
+        given = [_storable(name, text) for text in texts]
         if name in repeatable:
             values[name] = given
         elif len(given) > 1:
@@ -73,6 +76,15 @@ def parsed_parameters(model: type[BaseModel], repeatable: frozenset[str], raw: b
         return model.model_validate(values)
     except ValidationError as error:
         raise InvalidRequest([_fault("#/query", f) for f in error.errors(include_url=False, include_input=False)]) from None
+
+
+def _storable(name: str, text: str) -> str:
+    """One line of text, normalized: whatever a parameter is for, no other text may reach it.  Errors: InvalidRequest."""
+    if text.isascii() and text.isprintable():
+        return text
+    if fault := fault_in_text(text, multiline=False):
+        raise InvalidRequest([{"pointer": f"#/query/{name}", "detail": fault, "type": "unstorable"}])
+    return unicodedata.normalize("NFC", text)
 
 
 def _fault(root: str, fault: Any) -> dict[str, str]:
@@ -88,3 +100,10 @@ def path_id(name: str, value: str) -> UUID:
     except ValueError:
         pass  # answered below, like any other id that names nothing
     raise NotFound(kind=name.removesuffix("_id").replace("_", " "), id=value)
+
+
+def path_name(name: str, value: str) -> str:
+    """A name in a path; one that no text may hold names nothing."""
+    if fault_in_text(value, multiline=False):
+        raise NotFound(kind=name.replace("_", " "), id=value)
+    return value

@@ -20,7 +20,7 @@ from pydantic import BaseModel
 
 from domain.kernel.command import Command
 from infrastructure.http.call import Call, Reply
-from infrastructure.http.parsing import is_json, parsed_body, parsed_parameters, parsed_query, path_id
+from infrastructure.http.parsing import is_json, parsed_body, parsed_parameters, parsed_query, path_id, path_name
 from infrastructure.http.problems import InvalidRequest, MalformedJson
 
 MIB = 1024 * 1024
@@ -37,6 +37,7 @@ class Access:
     organization: bool = True  # an active organization is needed
     superuser: bool = False
     commands: tuple[type[Command], ...] = ()  # whose roles are checked before the body's shape
+    permission: str = ""  # of contract section 2, that a query needs: checked before its parameters' shape
     body_limit_bytes: int = MIB
     media_types: tuple[str, ...] = JSON
 
@@ -82,7 +83,7 @@ class Route:
             absent = optional and call.body.strip() in (b"", b"null")
             arguments[argument] = None if absent else parsed_body(model, call.body)
         for (name, is_id), value in zip(self.parameters, values, strict=True):
-            arguments[name] = path_id(name, value) if is_id else value
+            arguments[name] = path_id(name, value) if is_id else path_name(name, value)
         return await self.endpoint(**arguments)
 
     def check_syntax(self, call: Call) -> None:

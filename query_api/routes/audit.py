@@ -12,20 +12,20 @@ from pydantic import Field, model_validator
 
 from domain.kernel.aggregate import kinds
 from domain.kernel.errors import NotFound
-from domain.kernel.permissions import Reach, reach
 from infrastructure.event_store.log import LAST_VERSION
 from infrastructure.history import EventFilter, difference
 from infrastructure.http.call import Call, Reply, json_reply
 from infrastructure.http.documents import QueryCall, problems
 from infrastructure.http.paging import Page, page_body
-from infrastructure.http.problems import InvalidRequest, RoleForbids
+from infrastructure.http.problems import InvalidRequest, Missing
 from infrastructure.http.routing import Router, access
-from infrastructure.http.values import Answer, Instant, Parameters
+from infrastructure.http.values import Answer, Instant, Parameters, Text
 from infrastructure.presenting import presented
 from query_api.changes import ChangeOut
-from query_api.dependencies import at, plain, reader
+from query_api.dependencies import at, plain, reader, single
 
 router = Router(prefix="/audit", tags=["audit"])
+_auditors_only = access(permission="audit.see")
 KINDS = frozenset({"task", "tag", "user", "organization"})
 Position = Annotated[int | None, Field(ge=0, le=9_000_000_000_000_000_000)]
 
@@ -71,12 +71,12 @@ class EventsOut(Answer):
 class EventsQuery(Page):
     """Which events; times: `from` inclusive, `to` exclusive; positions: both inclusive."""
 
-    stream_type: Annotated[str | None, Field(max_length=64)] = None
+    stream_type: Annotated[str, Text(1, 64)] | None = None
     stream_id: UUID | None = None
-    event_type: Annotated[str | None, Field(max_length=128)] = None
+    event_type: Annotated[str, Text(1, 128)] | None = None
     actor_id: UUID | None = None
     session_id: UUID | None = None
-    request_id: Annotated[str | None, Field(max_length=128)] = None
+    request_id: Annotated[str, Text(1, 128)] | None = None
     from_time: Annotated[Instant | None, Field(alias="from")] = None
     to_time: Annotated[Instant | None, Field(alias="to")] = None
     from_position: Position = None
@@ -113,60 +113,53 @@ class DifferenceOut(Answer):
 
 
 @router.get("/events", response_model=EventsOut, operation_id="listEvents", responses=problems(403))
-@access()
+@_auditors_only
 async def events(query: Annotated[EventsQuery, Query()], call: QueryCall) -> Reply:
     """Events of the organization, newest first."""
-    auditors_only(call)
     return await _page(call, query, {})
 
 
 @router.get("/{kind}/{id}/events", response_model=EventsOut, operation_id="listEventsOf", responses=problems(403))
-@access()
+@_auditors_only
 async def events_of(kind: str, id: UUID, query: Annotated[EventsQuery, Query()], call: QueryCall) -> Reply:
     """One aggregate's history."""
-    auditors_only(call)
-    await _aggregate(call, kind, id, LAST_VERSION)
+    await reader(call).log_at_least(call)
+    await _aggregate(call, kind, id, LAST_VERSION, await call.services.log.head())
     return await _page(call, query, {"stream_id": id})
 
 
 @router.get("/{kind}/{id}", operation_id="readStateOf", responses=problems(403))
-@access()
+@_auditors_only
 async def state_of(kind: str, id: UUID, query: Annotated[MomentQuery, Query()], call: QueryCall) -> Reply:
     """One aggregate as a read gave it then."""
-    auditors_only(call)
     await reader(call).log_at_least(call)
+    head = await call.services.log.head()
     version = query.version or LAST_VERSION
     if query.as_of is not None:
         version = await version_at(call, id, query.as_of)
-    aggregate = await _aggregate(call, kind, id, version)
+    aggregate = await _aggregate(call, kind, id, version, head)
     members = await presented(aggregate, call.services.store)
     if getattr(aggregate, "deleted", False):
         members["deleted"] = True
-    return plain(members, await call.services.log.head(), [(b"etag", f'"{aggregate.version}"'.encode())])
+    return single(call, orjson.dumps(members, default=str).decode(), aggregate.version, head)
 
 
 @router.get("/{kind}/{id}/diff", response_model=DifferenceOut, operation_id="compareVersionsOf", responses=problems(403))
-@access()
+@_auditors_only
 async def compare(kind: str, id: UUID, query: Annotated[SpanQuery, Query()], call: QueryCall) -> Reply:
     """The net difference between two versions; version 0 is before its creation."""
-    auditors_only(call)
     await reader(call).log_at_least(call)
+    head = await call.services.log.head()
     states: list[dict[str, Any]] = []
     for version in (query.from_version, query.to_version):
         if version == 0:
-            await _aggregate(call, kind, id, LAST_VERSION)
+            await _aggregate(call, kind, id, LAST_VERSION, head)
             states.append({})
             continue
-        aggregate = await _aggregate(call, kind, id, version)
+        aggregate = await _aggregate(call, kind, id, version, head)
         states.append(await presented(aggregate, call.services.store) | ({"deleted": True} if getattr(aggregate, "deleted", False) else {}))
     body = {"from": query.from_version, "to": query.to_version, "changes": difference(*states)}
-    return plain(body, await call.services.log.head())
-
-
-def auditors_only(call: Call) -> None:
-    """Errors: RoleForbids."""
-    if reach(call.actor, "audit.see") is Reach.NONE:
-        raise RoleForbids(role=call.actor.role)
+    return plain(body, head)
 
 
 async def version_at(call: Call, stream_id: UUID, moment: datetime) -> int:
@@ -175,12 +168,12 @@ async def version_at(call: Call, stream_id: UUID, moment: datetime) -> int:
     return max((row.stream_version for row in rows if row.recorded_at <= moment), default=0)
 
 
-async def _aggregate(call: Call, kind: str, id: UUID, version: int) -> Any:
-    """As it was at that version, if it is the organization's.  Errors: NotFound."""
+async def _aggregate(call: Call, kind: str, id: UUID, version: int, head: int) -> Any:
+    """As it was at that version, if it is the organization's; `head` was the log's last position before.  Errors: Missing."""
     known = kinds().get(kind) if kind in KINDS else None
     aggregate: Any = None if known is None else await call.services.store.as_of(known, id, version)
     if aggregate is None or not isinstance(aggregate, known or ()) or not await _belongs(call, aggregate):
-        raise NotFound(kind=kind, id=id)
+        raise Missing(NotFound(kind=kind, id=id), head)
     return aggregate
 
 

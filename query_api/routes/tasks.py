@@ -14,6 +14,7 @@ from domain.kernel.permissions import Reach, reach
 from infrastructure.http.call import Call, Reply
 from infrastructure.http.documents import QueryCall, problems
 from infrastructure.http.paging import Page
+from infrastructure.http.problems import Missing
 from infrastructure.http.routing import Router
 from infrastructure.http.values import Answer, Instant, Text
 from projections.answers.tasks import Priority, Status, TaskOut
@@ -103,10 +104,11 @@ async def history(task_id: UUID, call: QueryCall) -> Reply:
     """Who changed what, from which value to which, when and why; creation included."""
     services = call.services
     await reader(call).log_at_least(call)
+    head = await services.log.head()
     found: Any = (await services.store.load(kinds()["task"], task_id, fresh=True))[0]
     if found is None or found.deleted or not _may_see(call, found):
-        raise NotFound(kind="task", id=task_id)
-    return plain({"items": await services.history.task_history(task_id)}, await services.log.head())
+        raise Missing(NotFound(kind="task", id=task_id), head)
+    return plain({"items": await services.history.task_history(task_id)}, head)
 
 
 def _sees_all(call: Call) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.http import problem
 from tests.support.processes import Person, join
 
 
@@ -127,3 +128,21 @@ def test_only_owners_admins_and_auditors_read_it(url: str, ann: Person) -> None:
         added = ann.client.post(f"/organizations/{founded['id']}/members", json={"email": person.email, "role": role})
         assert added.status_code == 201, added.text
         assert person.client.get("/audit/events", headers=here).status_code == status
+
+
+def test_who_may_not_read_it_is_told_so_before_anything_else(url: str, ann: Person) -> None:
+    founded = ann.client.post("/organizations", json={"name": "Clinic"}).json()
+    person = join(url, "sam")
+    ann.client.post(f"/organizations/{founded['id']}/members", json={"email": person.email, "role": "staff"})
+    person.client.headers["X-Organization-Id"] = founded["id"]
+    for path in ("/audit/events?zz=1", "/audit/task/xx", "/audit/nothing/xx/events?limit=0", "/audit/task/xx/diff"):
+        problem(person.client.get(path), 403, "role-forbids")
+
+
+def test_a_state_that_the_client_has_is_not_sent_again(ann: Person) -> None:
+    path = f"/audit/task/{ann.create_task()['id']}"
+    first = ann.client.get(path)
+    again = ann.client.get(path, headers={"If-None-Match": first.headers["etag"]})
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", first.headers["etag"])
+    assert int(again.headers["log-position"]) > 0
+    assert ann.client.get(path, headers={"If-None-Match": '"7"'}).json() == first.json()
