@@ -1,0 +1,161 @@
+"""Every operation of the OpenAPI document, by its operationId: a valid request, and what comes of it for each role.
+
+A new operation needs a line here (tests/system/test_role_walk.py fails without); several cases where rights depend on whose
+thing it is.  Statuses stand in the order of contract section 2:
+
+    owner admin manager developer auditor staff user member
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from uuid import uuid4
+
+from tests.support.processes import PASSWORD, Person
+from tests.support.walking import NOBODY, Case, World, each, everybody, members, newcomer, public, superusers
+
+Path = Callable[[World, Person], dict[str, str]]
+
+
+def others(world: World, who: Person) -> dict[str, str]:
+    """A task that is no business of the asker's, but by role."""
+    return {"task_id": world.task()}
+
+
+def assigned(world: World, who: Person) -> dict[str, str]:
+    """A task that is assigned to the asker, if they are a member."""
+    return {"task_id": world.task(assignee_id=who.id if world.is_member(who) else None)}
+
+
+def kept(world: World, who: Person) -> dict[str, str]:
+    """A whole task that stays assigned to the asker."""
+    return {**TITLE, "assignee_id": who.id} if world.is_member(who) else TITLE
+
+
+def deleted(task: Path) -> Path:
+    """Such a task, deleted again."""
+
+    def make(world: World, who: Person) -> dict[str, str]:
+        path = task(world, who)
+        assert world.boss.client.delete(f"/tasks/{path['task_id']}").status_code == 204
+        return path
+
+    return make
+
+
+def entry(task: Path, kind: str, id_name: str, **entry: object) -> Path:
+    """Such a task, with an entry by the boss."""
+
+    def make(world: World, who: Person) -> dict[str, str]:
+        path = task(world, who)
+        answer = world.boss.client.post(f"/tasks/{path['task_id']}/{kind}", json=entry)
+        return {**path, id_name: answer.json()["id"]}
+
+    return make
+
+
+def tag(world: World, who: Person) -> dict[str, str]:
+    return {"tag_id": world.tag()}
+
+
+def audited(world: World, who: Person) -> dict[str, str]:
+    return {"kind": "task", "id": world.task()}
+
+
+def clinic(world: World, who: Person) -> dict[str, str]:
+    return {"organization_id": world.clinic}
+
+
+def own_session(world: World, who: Person) -> dict[str, str]:
+    answer = who.client.get("/auth/sessions")
+    return {"session_id": next(session["id"] for session in answer.json()["items"] if session["current"])}
+
+
+def new_account(world: World, who: Person) -> dict[str, str]:
+    return {"email": f"{uuid4().hex}@example.com", "password": PASSWORD}
+
+
+def credentials(world: World, who: Person) -> dict[str, str]:
+    return {"email": world.guest.email, "password": PASSWORD}
+
+
+TITLE = {"title": "Sweep", "priority": "critical"}
+COMMENT, TIME = {"body": "Done?"}, {"minutes": 5}
+ROUTES: Mapping[str, Case | tuple[Case, ...]] = {
+    # tasks
+    "createTask": each("201 201 201 201 403 201 201 403", body=TITLE),
+    "listTasks": everybody(200),
+    "readTask": (each("200 200 200 404 200 200 404 200", path=others), members(200, path=assigned, superuser=200)),
+    "replaceTask": (
+        each("200 200 200 404 403 403 404 403", path=others, body=TITLE),
+        each("200 200 200 200 403 200 200 403", path=assigned, body=kept),
+    ),
+    "updateTask": (
+        each("200 200 200 404 403 403 404 403", path=others, body={"title": "Mop"}),
+        each("200 200 200 200 403 200 200 403", path=assigned, body={"title": "Mop"}),
+    ),
+    "deleteTask": (each("204 204 204 404 403 403 404 403", path=others), each("204 204 204 204 403 204 204 403", path=assigned)),
+    "restoreTask": (
+        each("200 200 200 404 403 403 404 403", path=deleted(others)),
+        each("200 200 200 200 403 200 200 403", path=deleted(assigned)),
+    ),
+    "bulkUpdateTasks": each(
+        "200 200 200 200 403 200 200 403", body=lambda world, who: {"task_ids": [world.task()], "changes": {"title": "Mop"}}
+    ),
+    "readTaskHistory": (each("200 200 200 404 200 200 404 200", path=others), members(200, path=assigned)),
+    "commentOnTask": (each("201 201 201 404 201 201 404 201", path=others, body=COMMENT), members(201, path=assigned, body=COMMENT)),
+    "listTaskComments": (each("200 200 200 404 200 200 404 200", path=others), members(200, path=assigned)),
+    "readTaskComment": each("200 200 200 404 200 200 404 200", path=entry(others, "comments", "comment_id", **COMMENT)),
+    "logTime": (
+        each("201 201 201 404 403 403 404 403", path=others, body=TIME),
+        each("201 201 201 201 403 201 201 403", path=assigned, body=TIME),
+    ),
+    "listTimeEntries": (each("200 200 200 404 200 200 404 200", path=others), members(200, path=assigned)),
+    "readTimeEntry": each("200 200 200 404 200 200 404 200", path=entry(others, "time-entries", "entry_id", **TIME)),
+    # tags
+    "createTag": each("201 201 201 201 403 201 201 403", body=lambda world, who: {"name": uuid4().hex}),
+    "listTags": everybody(200),
+    "readTag": members(200, path=tag),
+    "updateTag": each("200 200 200 403 403 403 403 403", path=tag, body={"color": "#00ff00"}),
+    "deleteTag": each("204 204 204 403 403 403 403 403", path=tag),
+    # organizations
+    "createOrganization": everybody(201, body={"name": "Another"}),
+    "listOrganizations": everybody(200),
+    "readOrganization": members(200, path=clinic),
+    "addMember": each("409 409 403 403 403 403 403 403", path=clinic, body=lambda world, who: {"email": world.boss.email, "role": "user"}),
+    "readSettings": members(200, path=clinic),
+    "updateSettings": each("200 200 403 403 403 403 403 403", path=clinic, body={"reminder_minutes": [30]}),
+    # accounts
+    "readMe": everybody(200),
+    "readMyUser": everybody(200),
+    "readMeAmongUsers": everybody(200),
+    "updateMe": everybody(200, body={"locale": "de"}),
+    "updateMyUser": everybody(200, body={"locale": "de"}),
+    "listSessions": everybody(200),
+    "register": public(201, body=new_account),
+    "logIn": public(200, body=credentials),
+    "logInByJson": public(200, body=credentials),
+    "refreshSession": public(401, body={"refresh_token": "spent"}),
+    "logOut": newcomer(204),
+    "logOutEverywhere": newcomer(204),
+    "endSession": newcomer(204, path=own_session),
+    # audit
+    "listEvents": each("200 200 403 403 200 403 403 403"),
+    "listEventsOf": each("200 200 403 403 200 403 403 403", path=audited),
+    "readStateOf": each("200 200 403 403 200 403 403 403", path=audited),
+    "compareVersionsOf": each("200 200 403 403 200 403 403 403", path=audited, query={"from": "0", "to": "1"}),
+    # administration
+    "listProjections": superusers(200),
+    "listRebuilds": superusers(200),
+    "readRebuild": superusers(404, path={"rebuild_id": NOBODY}),
+    "cancelRebuild": superusers(404, path={"rebuild_id": NOBODY}),
+    "rebuildProjection": superusers(404, path={"name": "nothing"}),
+    "rebuildAllProjections": superusers(422, body={"verify": "perhaps"}),
+    "rollBackProjection": superusers(404, path={"name": "nothing"}),
+    "pauseProjection": superusers(404, path={"name": "nothing"}),
+    "resumeProjection": superusers(404, path={"name": "nothing"}),
+    "listDeadLetters": superusers(200),
+    "retryDeadLetter": superusers(404, path={"letter_id": NOBODY}),
+    "skipDeadLetter": superusers(404, path={"letter_id": NOBODY}, body={"reason": "Wrong by a bug."}),
+    "readStats": superusers(200),
+}
