@@ -28,6 +28,11 @@ class Gateway:
             api = self.queries if scope["method"] in SAFE else self.commands
             await api(scope, receive, send)
 
+    def drain(self) -> None:
+        """The server is about to stop and waits for requests under way."""
+        self.queries.drain()
+        self.commands.drain()
+
     async def start(self) -> None:
         """Commands first: they make the first superuser."""
         await self.commands.start()

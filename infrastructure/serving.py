@@ -27,6 +27,11 @@ class Server(uvicorn.Server):
         gc.set_threshold(*GARBAGE_THRESHOLDS)
         gc.enable()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if (drain := getattr(self.config.loaded_app, "drain", None)) is not None:
+            drain()  # a stream that has no end would keep us until the last moment
+        await super().shutdown(sockets)
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """uvicorn's own would raise the signal again after the drain, and so turn a clean stop into a death."""

@@ -80,6 +80,11 @@ class Api:
         if self._opened is not None:
             await self._opened.__aexit__(None, None, None)
 
+    def drain(self) -> None:
+        """The server is about to stop and waits for requests under way."""
+        if self._edge is not None:
+            self._edge.drain()
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await lifespan(receive, send, self.start, self.stop)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 from uuid import UUID
@@ -33,6 +33,21 @@ class Reply:
         self.status = status
         self.body = body
         self.headers = headers if headers is not None else []
+
+
+class StreamReply(Reply):
+    """An answer whose body comes in parts, made while it is sent.
+
+    What can be refused is refused before there is one: once the first part is out, a failure can only cut the answer short.
+    """
+
+    __slots__ = ("chunks", "endless")
+
+    def __init__(self, status: int, headers: Headers, chunks: AsyncIterator[bytes], *, endless: bool = False) -> None:
+        """`endless`: it has no end of its own, so that stopping the server ends it, where others get time to finish."""
+        super().__init__(status, b"", headers)
+        self.chunks = chunks
+        self.endless = endless
 
 
 def json_reply(status: int, body: bytes, headers: Headers | None = None) -> Reply:

@@ -19,9 +19,10 @@ from domain.kernel.registry import roles_of
 from infrastructure.clock import new_id
 from infrastructure.http import limiting, problems
 from infrastructure.http.addresses import client_address
-from infrastructure.http.call import Call, Headers, Reply
+from infrastructure.http.call import Call, Headers, Reply, StreamReply
 from infrastructure.http.headers import HeaderPolicy
 from infrastructure.http.routing import Access, Route, Routes
+from infrastructure.http.streaming import Streams
 
 if TYPE_CHECKING:
     from infrastructure.wiring import Services
@@ -45,6 +46,7 @@ class Edge:
         self._services = services
         self._routes = routes
         self._policy = HeaderPolicy(services.settings)
+        self._streams = Streams()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
@@ -70,16 +72,23 @@ class Edge:
         private = route is not None and not route.access.public
         reply.headers.extend(told)
         headers = self._policy.headers(scope, reply.headers, request_id, private=private)
-        body = b"" if scope["method"] == "HEAD" else reply.body
-        if reply.status not in (204, 304):
+        in_parts = isinstance(reply, StreamReply)
+        if reply.status not in (204, 304) and not in_parts:
             headers.append((b"content-length", str(len(reply.body)).encode()))
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        if not in_parts:
+            await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else reply.body})
         seconds = time.perf_counter() - started
         template = route.path if route is not None else "unmatched"
         self._services.metrics.request(scope["method"], template, reply.status, seconds)
         if self._services.settings.debug:
             log.debug("request", method=scope["method"], path=path, status=reply.status, request_id=request_id, milliseconds=seconds * 1000)
+        if isinstance(reply, StreamReply):
+            await self._streams.send(reply, receive, send, bodiless=scope["method"] == "HEAD")
+
+    def drain(self) -> None:
+        """The server stops: end what would never end by itself."""
+        self._streams.drain()
 
     def knows(self, path: str) -> set[str]:
         """The methods of a path; empty: no such path."""
