@@ -20,6 +20,19 @@ DELETE FROM log.session_positions WHERE ctid = ANY (ARRAY (
     SELECT ctid FROM log.session_positions WHERE updated_at < now() - interval '40 days' LIMIT %(rows)s
 ))
 """
+# What was done or left out: the relay never goes back, so nobody asks again.
+DELETE_REACTIONS = """
+DELETE FROM workers.reactions WHERE ctid = ANY (ARRAY (
+    SELECT ctid FROM workers.reactions
+    WHERE state IN ('done', 'skipped') AND finished_at < now() - interval '30 days' LIMIT %(rows)s
+))
+"""
+# Longer than their reactions: one may have been a dead letter for a while before it was retried.
+DELETE_MAILS = """
+DELETE FROM workers.mails WHERE ctid = ANY (ARRAY (
+    SELECT ctid FROM workers.mails WHERE begun_at < now() - interval '1 year' LIMIT %(rows)s
+))
+"""
 
 
 def delete_expired(database_url: str) -> dict[str, int]:
@@ -28,6 +41,8 @@ def delete_expired(database_url: str) -> dict[str, int]:
         return {
             "receipts": _delete_all(connection, DELETE_RECEIPTS),
             "session_positions": _delete_all(connection, DELETE_SESSION_POSITIONS),
+            "reactions": _delete_all(connection, DELETE_REACTIONS),
+            "mails": _delete_all(connection, DELETE_MAILS),
         }
 
 

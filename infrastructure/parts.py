@@ -87,7 +87,7 @@ def own_parts(settings: Settings, servers: tuple[str, ...]) -> list[Part]:
         ),
         Part(name="projector", program=python("projections", "run"), after=started, tier=2, stop_seconds=4.0),
         # Nobody waits for the first job: on a small machine the worker leaves the processors to the two above.
-        Part(name="worker", program=python("workers", "run"), after=(*started, "api"), tier=2, stop_seconds=4.0),
+        Part(name="worker", program=python("workers", "run"), after=(*started, "api"), tier=2, stop_seconds=6.0),
     ]
 
 

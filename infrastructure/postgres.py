@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from psycopg import AsyncConnection
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import AsyncConnectionPool
 
 from infrastructure.event_store.log import Pool
@@ -19,6 +19,11 @@ def as_application(database_url: str) -> dict[str, Any]:
     parameters = conninfo_to_dict(database_url)
     given = parameters.get("options") or ""
     return {**parameters, "options": f"{given} -c role={APPLICATION_ROLE} -c timezone=UTC -c jit=off".strip()}
+
+
+def application_url(database_url: str) -> str:
+    """The same as one text, for what takes no parameters."""
+    return make_conninfo("", **as_application(database_url))
 
 
 def connecting(database_url: str, *, statement_timeout_seconds: float, read_only: bool, name: str) -> dict[str, Any]:

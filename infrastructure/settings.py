@@ -57,6 +57,7 @@ class Settings(BaseSettings):
     query_database_url: str | None = Field(default=None, repr=False)  # None: as DATABASE_URL
     redis_url: str | None = Field(default=None, repr=False)  # None: embedded Valkey
     smtp_url: str | None = Field(default=None, repr=False)  # None: mails become files in development and testing
+    mail_from: str | None = Field(default=None, pattern=r"^\S+@\S+$")  # None: no-reply@ and the host of PUBLIC_URL
     secret_key: SecretStr | None = None
     master_key: SecretStr | None = None
     jwt_algorithm: Literal["HS256", "RS256", "EdDSA"] = "HS256"

@@ -13,7 +13,18 @@ class Rules:
     time_limit_seconds: int  # for one run of one job
 
 
+MAIL_RETRIES = 30  # some three hours: mail servers are away longer than databases
+
+
+def actor_name(queue_name: str) -> str:
+    """Under which name the jobs of a queue run reactions."""
+    return f"{queue_name}.react"
+
+
 class Queue(Enum):
     """Every queue there is."""
 
+    MAIL = Rules("mail", priority=0, time_limit_seconds=60)  # somebody waits for it
+    COMMANDS = Rules("commands", priority=10, time_limit_seconds=30)  # reactions that ask for something
+    CHECKS = Rules("checks", priority=20, time_limit_seconds=300)  # periodic: what has become due
     HOUSEKEEPING = Rules("housekeeping", priority=100, time_limit_seconds=300)

@@ -1,4 +1,4 @@
-"""The worker process: job threads and the scheduler's loop, until SIGTERM."""
+"""The worker process: job threads, an event loop with the relay, and the scheduler's ticks, until SIGTERM."""
 
 import signal
 import threading
@@ -8,11 +8,14 @@ from pathlib import Path
 import dramatiq
 import redis
 import structlog
+from dramatiq.brokers.redis import RedisBroker
 from dramatiq.errors import BrokerConnectionError
 
 from infrastructure.settings import Settings
+from workers.background import Background
 from workers.broker import make_broker
 from workers.housekeeping import housekeeping
+from workers.registry import Registry, load
 from workers.scheduler import Scheduler
 
 THREADS = 4
@@ -24,28 +27,39 @@ HEARTBEAT_SECONDS_MAX = 30.0
 log = structlog.get_logger(__name__)
 
 
-def run(settings: Settings, stopping: threading.Event) -> None:
+def run(settings: Settings, stopping: threading.Event, registry: Registry | None = None) -> None:
     """Work until asked to stop, then let jobs end for a moment; what does not end goes back to its queue.  Errors: SettingsError."""
+    registry = registry or load()
     broker = make_broker(settings.needed("REDIS_URL"))
-    jobs = [housekeeping(broker, settings.needed("DATABASE_URL"))]
     client = redis.Redis.from_url(settings.needed("REDIS_URL"), socket_timeout=5)
+    try:
+        with Background(settings, registry, broker, client) as background:
+            _work(settings, stopping, broker, client, background)
+    finally:
+        broker.close()
+        client.close()
+        heartbeat_path(settings).unlink(missing_ok=True)
+    log.info("worker stopped")
+
+
+def _work(settings: Settings, stopping: threading.Event, broker: RedisBroker, client: redis.Redis, background: Background) -> None:
+    jobs = [housekeeping(broker, settings.needed("DATABASE_URL"))]
     scheduler = Scheduler(client, jobs)
     worker = dramatiq.Worker(broker, worker_threads=THREADS)
     worker.start()
     log.info("worker started", threads=THREADS, jobs=[job.name for job in jobs])
     heartbeat = heartbeat_path(settings)
     has_redis = True
-    while not stopping.wait(TICK_SECONDS):
-        has_redis = _tick(client, scheduler, has_redis=has_redis)
-        if all(thread.is_alive() for thread in [*worker.workers, *worker.consumers.values()]):
-            heartbeat.parent.mkdir(parents=True, exist_ok=True)
-            heartbeat.touch()
-    log.info("worker draining")
-    worker.stop(timeout=DRAIN_SECONDS * 1000)
-    broker.close()
-    client.close()
-    heartbeat.unlink(missing_ok=True)
-    log.info("worker stopped")
+    try:
+        while not stopping.wait(TICK_SECONDS):
+            has_redis = _tick(client, scheduler, has_redis=has_redis)
+            background.check()
+            if all(thread.is_alive() for thread in [*worker.workers, *worker.consumers.values()]):
+                heartbeat.parent.mkdir(parents=True, exist_ok=True)
+                heartbeat.touch()
+    finally:
+        log.info("worker draining")
+        worker.stop(timeout=DRAIN_SECONDS * 1000)
 
 
 def _tick(client: redis.Redis, scheduler: Scheduler, *, has_redis: bool) -> bool:

@@ -34,3 +34,4 @@ class Actor:
 
 
 ANYBODY = Actor(id=None)
+INSTALLATION = Actor(id=None, superuser=True)  # asks at start and in background jobs; no request ever carries it

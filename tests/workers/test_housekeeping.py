@@ -30,6 +30,12 @@ INSERT INTO log.receipts (caller_id, key, fingerprint, append_id, outcome, posit
 SELECT gen_random_uuid(), 'key', 'print', gen_random_uuid(), '{}', 1, now() - %s::interval FROM generate_series(1, %s)
 """
 INSERT_SESSION = "INSERT INTO log.session_positions (session_id, position, updated_at) VALUES (gen_random_uuid(), 1, now() - %s::interval)"
+INSERT_REACTION = """
+INSERT INTO workers.reactions (position, reaction, queue, state, finished_at)
+VALUES ((SELECT coalesce(max(position), 0) + 1 FROM workers.reactions), 'test.reaction', 'mail', %s, now() - %s::interval)
+"""
+INSERT_MAIL = "INSERT INTO workers.mails (message_id, begun_at) VALUES (gen_random_uuid()::text, now() - %s::interval)"
+REACTIONS_LEFT = "SELECT array_agg(state ORDER BY state), (SELECT count(*) FROM workers.mails) FROM workers.reactions"
 
 
 def fill(database: Database, *, old_receipts: int = 1) -> None:
@@ -38,6 +44,10 @@ def fill(database: Database, *, old_receipts: int = 1) -> None:
         connection.execute(INSERT_RECEIPT, ("23 hours 59 minutes", 1))
         connection.execute(INSERT_SESSION, ("40 days 1 minute",))
         connection.execute(INSERT_SESSION, ("39 days",))
+        for age, state in (("31 days", "done"), ("31 days", "skipped"), ("29 days", "done"), ("31 days", "failed")):
+            connection.execute(INSERT_REACTION, (state, age))
+        connection.execute(INSERT_MAIL, ("366 days",))
+        connection.execute(INSERT_MAIL, ("364 days",))
 
 
 def left(database: Database) -> tuple[int, int]:
@@ -58,14 +68,16 @@ def until(is_so: Callable[[], bool], seconds: float = 30.0) -> None:
 
 def test_what_is_over_goes_and_the_rest_stays(database: Database):
     fill(database)
-    assert delete_expired(database.app_url) == {"receipts": 1, "session_positions": 1}
+    assert delete_expired(database.app_url) == {"receipts": 1, "session_positions": 1, "reactions": 2, "mails": 1}
     assert left(database) == (1, 1)
+    with psycopg.connect(database.owner_url) as connection:
+        assert connection.execute(REACTIONS_LEFT).fetchone() == (["done", "failed"], 1)
 
 
 def test_a_second_run_deletes_nothing_more(database: Database):
     fill(database, old_receipts=BATCH_ROWS + 7)
     assert delete_expired(database.app_url)["receipts"] == BATCH_ROWS + 7
-    assert delete_expired(database.app_url) == {"receipts": 0, "session_positions": 0}
+    assert delete_expired(database.app_url) == {"receipts": 0, "session_positions": 0, "reactions": 0, "mails": 0}
 
 
 async def test_several_at_once_delete_each_row_once(database: Database):

@@ -1,0 +1,109 @@
+"""Which reactions there are and to which events.  Declaring is registering; doubles and gaps stop the start."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from uuid import UUID
+
+from eventsourcing.domain import AggregateEvent
+
+from domain.kernel import registry as commands
+from domain.kernel.aggregate import event_types
+from domain.kernel.registry import RegistrationError
+from infrastructure.discovery import import_room
+from infrastructure.reactions import Wanted
+from workers.queues import Queue
+
+if TYPE_CHECKING:
+    from workers.acting import Act
+
+E = TypeVar("E")
+ROOMS = ("domain.aggregates", "domain.commands", "domain.policies", "workers.reactions")
+MAX_RETRIES = 12  # some half an hour
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded(Generic[E]):
+    """An event as reactions see it.  `data` is the event of class E, personal fields opened (`[erased]` once the key is gone)."""
+
+    position: int
+    stream_id: UUID
+    version: int
+    recorded_at: datetime
+    organization_id: UUID | None
+    actor_id: UUID | None
+    actor_name: str | None  # as they were called then
+    data: E
+
+
+React = Callable[[Recorded[Any], "Act"], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """What is to happen whenever one of these events has happened."""
+
+    name: str  # `feature.verb`: kept with each event it was run for, so permanent
+    topics: tuple[str, ...]
+    queue: Queue
+    max_retries: int
+    function: React
+
+
+class Registry:
+    """All declarations of one program; tests make registries of their own."""
+
+    def __init__(self) -> None:
+        self.reactions: dict[str, Reaction] = {}
+
+    def reacts_to(
+        self, *events: type[AggregateEvent], queue: Queue = Queue.COMMANDS, max_retries: int = MAX_RETRIES
+    ) -> Callable[[React], React]:
+        """Declare a reaction: an async function of the event and `Act`, which may run more than once for one event.
+
+        `max_retries`: after a failed first attempt, with growing pauses; then it is a dead letter.
+        """
+
+        def register(function: React) -> React:
+            name = f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
+            if name in self.reactions:
+                raise RegistrationError(f"reaction {name!r} is declared twice")
+            if not events:
+                raise RegistrationError(f"reaction {name!r} reacts to nothing")
+            topics = tuple(getattr(event_class, "TOPIC", "") for event_class in events)
+            self.reactions[name] = Reaction(name, topics, queue, max_retries, function)
+            return function
+
+        return register
+
+    def check(self) -> None:
+        """Errors: RegistrationError, naming all faults at once."""
+        faults = []
+        for reaction in self.reactions.values():
+            faults += [f"reaction {reaction.name!r} reacts to the unknown topic {t!r}" for t in reaction.topics if t not in event_types()]
+            if len(set(reaction.topics)) < len(reaction.topics):
+                faults.append(f"reaction {reaction.name!r} names a topic twice")
+        if faults:
+            raise RegistrationError("; ".join(faults))
+
+    def wanted(self) -> Iterator[Wanted]:
+        """What the relay looks for in the log."""
+        for reaction in self.reactions.values():
+            for topic in reaction.topics:
+                yield Wanted(topic, reaction.name, reaction.queue.value.name)
+
+
+_registry = Registry()
+reacts_to = _registry.reacts_to
+
+
+def load() -> Registry:
+    """Import every declaration and check them all.  Errors: RegistrationError."""
+    for room in ROOMS:
+        import_room(room)
+    commands.check()
+    _registry.check()
+    return _registry
