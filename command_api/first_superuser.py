@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import structlog
 
-from domain.commands.users import EmailTaken, MakeFirstSuperuser
+from domain.commands.emails import EmailTaken
+from domain.commands.users import MakeFirstSuperuser
 from domain.kernel.actor import Actor
 from infrastructure.wiring import Services
 

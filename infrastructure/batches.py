@@ -30,6 +30,7 @@ class EachPart:
         saves: dict[UUID, Root] = {}
         results: list[dict[str, Any]] = []
         answers: list[Root | None] = []
+        guards: list[Root] = []
         for part in parts:
             branch = unit.branch()
             try:
@@ -41,12 +42,13 @@ class EachPart:
             changes = changed(decision.save)
             saves |= {aggregate.id: aggregate for aggregate in changes}
             unit.adopt(branch, decision.save)
+            guards += decision.guards
             results.append({"id": _id(part), "status": "updated" if changes else "unchanged", "version": decision.answer.version})
             answers.append(decision.answer)
         if atomic and None in answers:
             untouched = [_undone(result, answer) for result, answer in zip(results, answers, strict=True)]
             raise BatchRefused(failed=answers.count(None), asked=len(answers), results=untouched)
-        return Decision(save=tuple(saves.values()), facts={"results": results})
+        return Decision(save=tuple(saves.values()), facts={"results": results}, guards=tuple(guards))
 
     async def _decide(self, part: Command, branch: Unit) -> Decision:
         await registry.policy_of(type(part))(part, self._context.actor, branch, self._context.now)

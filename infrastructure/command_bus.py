@@ -24,10 +24,10 @@ from domain.kernel.errors import Conflict, DomainError, Invalid, InvariantViolat
 from infrastructure.batches import EachPart, as_decision
 from infrastructure.clock import new_id
 from infrastructure.event_store.metadata import MetadataWriter
-from infrastructure.event_store.records import Append, KeptReceipt, KeyRepeated, Receipt, Stored, VersionConflict
+from infrastructure.event_store.records import Append, KeptReceipt, KeyRepeated, Receipt, Stored, StreamAppend, VersionConflict
 from infrastructure.event_store.store import AggregateStore
 from infrastructure.event_store.unit import Unit, changed
-from infrastructure.secrets import OnceEach
+from infrastructure.passwords import OnceEach
 
 MAX_ATTEMPTS = 12
 log = structlog.get_logger(__name__)
@@ -184,11 +184,13 @@ class CommandBus:
     async def _save(self, context: Context, decision: Decision, saves: tuple[Root, ...], key: IdempotencyKey | None) -> Outcome:
         actor = decision.actor or context.actor
         receipt = None if key is None else Receipt(key, _outcome_text(decision))
-        if not saves and receipt is None:
+        if not saves and receipt is None and decision.fact is None:
             return Outcome(decision.answer, await self._store.log.head(), decision.facts)
         metadata = await self._metadata.write(actor, context)
         streams = await self._store.encode(saves, metadata, actor.id, actor.organization_id)
-        append = Append(new_id(), streams, actor.session_id, receipt)
+        if decision.fact is not None:
+            streams += (await self._store.encode_fact(decision.fact, metadata, actor.id, actor.organization_id),)
+        append = Append(new_id(), streams + _guarding(decision, saves), actor.session_id, receipt)
         stored: Stored = await self._store.log.append(append)
         if saves:
             if self._publish is not None:
@@ -218,6 +220,12 @@ class CommandBus:
 def _meeting_points(saves: Sequence[Root]) -> list[UUID]:
     """Streams where a race can have been lost: those that were there before.  Sorted, so that two lines never block each other."""
     return sorted(a.id for a in saves if a.version > len(a.pending_events)) or [saves[0].id]
+
+
+def _guarding(decision: Decision, saves: Sequence[Root]) -> tuple[StreamAppend, ...]:
+    """No events for streams that must not have moved: the append looks at their versions all the same."""
+    saved = {a.id for a in saves}
+    return tuple(StreamAppend(g.id, g.version - len(g.pending_events), ()) for g in decision.guards if g.id not in saved)
 
 
 def _outcome_text(decision: Decision) -> str:

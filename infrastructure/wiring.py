@@ -13,6 +13,7 @@ from psycopg.conninfo import make_conninfo
 from domain.kernel.actor import Actor
 from domain.kernel.command import Context
 from domain.kernel.errors import DomainError
+from infrastructure.attempts import Attempts
 from infrastructure.auth import Authenticator, Tokens
 from infrastructure.clock import UtcClock, new_id
 from infrastructure.command_bus import CommandBus
@@ -27,16 +28,16 @@ from infrastructure.http.call import Call
 from infrastructure.http.consistency import ConsistentReader, Waiting
 from infrastructure.http.limiting import Limiter
 from infrastructure.http.paging import Cursors
+from infrastructure.passwords import HashedPasswords
 from infrastructure.postgres import as_application, connecting, pool
 from infrastructure.reading import ReadPipeline
 from infrastructure.rights import Rights
-from infrastructure.secrets import BcryptPasswords, SystemSecrets, derived_key
+from infrastructure.secrets import SystemSecrets, derived_key
 from infrastructure.settings import Settings
 from infrastructure.telemetry import Metrics
 
 ISSUER = "trialog"
 QUICK_READ_SECONDS = 1.0  # what takes longer is no quick read: it goes on by itself
-FAST_BCRYPT_ROUNDS = 4  # in the tests of this project only: the real cost is 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class Services:
     limiter: Limiter
     pool: Pool
     trusted_proxies: Networks
-    passwords: BcryptPasswords
+    passwords: HashedPasswords
     secrets: SystemSecrets
     cursors: Cursors
     history: History
@@ -71,6 +72,7 @@ class Services:
     appender: Appender | None = None
     refused: Callable[[Call, DomainError], Awaitable[None]] | None = None  # how a refusal is remembered
     watched: Callable[[], Awaitable[Watched]] | None = None  # the read models' state, where they are known
+    attempts: Attempts | None = None  # at passwords
 
     def context(
         self, actor: Actor, *, request_id: str = "", reason: str | None = None, user_agent: str = "", traceparent: str | None = None
@@ -112,6 +114,8 @@ async def command_services(settings: Settings, waiter: MakeWaiter) -> AsyncItera
         stack.push_async_callback(appender.stop)
         services = await _services(stack, settings, metrics, connections, PostgresLog(appender, connections), url)
         services.appender = appender
+        services.attempts = Attempts(settings.redis_url, enabled=settings.rate_limit_enabled or settings.environment == "production")
+        stack.push_async_callback(services.attempts.stop)
         metrics.append_waiting.set_function(lambda: appender.waiting_count)
         metadata = MetadataWriter(services.keyring)
         services.bus = CommandBus(services.store, metadata, observe=metrics.command, publish=services.rights.observe)
@@ -167,7 +171,7 @@ async def _services(stack: AsyncExitStack, settings: Settings, metrics: Metrics,
     )  # fmt: skip
     await limiter.start()
     stack.push_async_callback(limiter.stop)
-    passwords = BcryptPasswords(rounds=FAST_BCRYPT_ROUNDS) if settings.environment == "testing" else BcryptPasswords()
+    passwords = HashedPasswords(settings.password_hasher, fast=settings.environment == "testing")
     stack.callback(passwords.close)
     return Services(
         settings=settings, clock=clock, metrics=metrics, log=log, store=store, keyring=keyring, rights=rights,

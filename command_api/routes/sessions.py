@@ -3,51 +3,37 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated
 from urllib.parse import parse_qs
 from uuid import UUID
 
-import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from command_api.dependencies import run, told
-from domain.aggregates.organizations import Organization
+from command_api.guesses import as_login
+from command_api.logins import logged_in
 from domain.commands.sessions import (
     EndSession,
-    InvalidRefreshToken,
-    LoggedIn,
     LogIn,
     LogOut,
     LogOutEverywhere,
     RefreshSession,
-    RefreshToken,
+    SwitchOrganization,
 )
 from domain.kernel.command import Command
+from domain.kernel.refresh_tokens import InvalidRefreshToken, RefreshToken
 from infrastructure.http import problems as refusals
-from infrastructure.http.call import Call, Headers, Reply, json_reply
-from infrastructure.http.cookies import REFRESH_COOKIE, cleared_cookie, cookie, refresh_cookie, same_site_only
+from infrastructure.http.call import Call, Reply
+from infrastructure.http.cookies import REFRESH_COOKIE, cleared_cookie, cookie, same_site_only
 from infrastructure.http.documents import CommandCall, PublicCall, commands
 from infrastructure.http.parsing import parsed_body
 from infrastructure.http.routing import Router, access
-from infrastructure.http.values import Answer, Body, ReasonBody, Text
-from infrastructure.presenting import presented
-from projections.answers.users import MembershipOut, ProfileOut
+from infrastructure.http.values import Body, ReasonBody, Text
+from projections.answers.sessions import LoggedInOut, SwitchedOut
 
 router = Router(prefix="/auth", tags=["sessions"])
 FORM = "application/x-www-form-urlencoded"
 REMEMBERED_DAYS = 30
-
-
-class LoggedInOut(Answer):
-    """A login session's tokens, and whom they are for."""
-
-    access_token: str
-    token_type: Literal["bearer"]
-    expires_in: Annotated[int, Field(description="Seconds the access token lives.")]
-    refresh_token: str
-    refresh_expires_in: Annotated[int, Field(description="Seconds until the login session ends.")]
-    user: ProfileOut
-    organization: MembershipOut | None
 
 
 class Credentials(Body):
@@ -91,6 +77,12 @@ class RefreshBody(Body):
     refresh_token: Annotated[str | None, Field(max_length=200)] = None
 
 
+class Switch(Body):
+    """Where to work from here on."""
+
+    organization_id: UUID
+
+
 _FORM_DOCUMENT = {
     "requestBody": {
         "required": True,
@@ -131,7 +123,7 @@ async def log_in_by_json(body: Credentials, call: PublicCall) -> Reply:
 async def refresh(call: PublicCall, body: RefreshBody | None = None) -> Reply:
     """Spend a refresh token, from the cookie or the body, for a new pair."""
     outcome = await run(call, RefreshSession(refresh_token=_given_token(call, body)), with_key=False)
-    return await _logged_in(call, outcome.answer, told(outcome))
+    return await logged_in(call, outcome.answer, told(outcome))
 
 
 @router.post("/logout", status_code=204, operation_id="logOut", responses=commands(401, 403, public=True))
@@ -155,32 +147,26 @@ async def end_session(session_id: UUID, call: CommandCall, body: ReasonBody | No
     return Reply(204, b"", told(await run(call, EndSession(session_id=session_id), reason=body.reason if body else None)))
 
 
+@router.post("/switch-organization", response_model=SwitchedOut, operation_id="switchOrganization", responses=commands(404))
+@access(organization=False)
+async def switch_organization(body: Switch, call: CommandCall) -> Reply:
+    """Make another organization of yours the active one of this login session; it stays so through refreshes."""
+    outcome = await run(call, SwitchOrganization(organization_id=body.organization_id), with_key=False)
+    return await logged_in(call, outcome.answer, told(outcome))
+
+
 async def _log_in(call: Call, credentials: Credentials) -> Reply:
     settings = call.services.settings
-    days = REMEMBERED_DAYS if credentials.remember_me else settings.refresh_token_expire_days
+    days = settings.refresh_token_expire_days
+    if credentials.remember_me:
+        days = max(days, REMEMBERED_DAYS)
     command = LogIn(
         identifier=credentials.name, password=credentials.password, device_name=credentials.device_name, lifetime=timedelta(days=days),
         session_limit=settings.session_limit, evict=settings.session_limit_policy == "evict",
+        needs_verified_email=settings.require_verified_email,
     )  # fmt: skip
-    outcome = await run(call, command, with_key=False)
-    return await _logged_in(call, outcome.answer, told(outcome))
-
-
-async def _logged_in(call: Call, answer: LoggedIn, headers: Headers) -> Reply:
-    services = call.services
-    user, session = answer.user, answer.session
-    organization: Any = (await services.store.load(Organization, session.organization_id, fresh=False))[0]
-    role = None if organization is None else organization.role_of(user.id)
-    seconds = max(0, int((session.expires_at - services.clock.now()).total_seconds()))
-    tokens = services.authenticator.tokens
-    body = {
-        "access_token": tokens.sign(user.id, session.id, session.organization_id, role), "token_type": "bearer",
-        "expires_in": tokens.lifetime_seconds, "refresh_token": answer.refresh_token, "refresh_expires_in": seconds,
-        "user": await presented(user, services.store),
-        "organization": None if organization is None else {"id": organization.id, "name": organization.name, "role": role},
-    }  # fmt: skip
-    cookies = refresh_cookie(services.settings, answer.refresh_token, seconds)
-    return json_reply(200, orjson.dumps(body), [*headers, cookies, (b"cache-control", b"no-store")])
+    outcome = await as_login(call, credentials.name, lambda: run(call, command, with_key=False))
+    return await logged_in(call, outcome.answer, told(outcome))
 
 
 async def _end(call: Call, body: RefreshBody | None, command: type[LogOut | LogOutEverywhere]) -> Reply:

@@ -18,7 +18,8 @@ from infrastructure.http.documents import ClientId, CommandCall, commands
 from infrastructure.http.problems import InvalidRequest
 from infrastructure.http.routing import JSON_OR_PATCH, MIB, Router, access
 from infrastructure.http.values import Body, Instant, OneOrMore, ReasonBody, Text
-from projections.answers.tasks import BulkOut, TaskOut
+from projections.answers.bulk import BulkOut
+from projections.answers.tasks import TaskOut
 from projections.read_models.task_filters import TaskFilter
 from projections.read_models.tasks import task_ids
 from projections.statements import Sight

@@ -30,6 +30,13 @@ class AccessLog(Root):
         path: str
         code: str
 
+    class MailAsked(Event):
+        """Somebody asked for a mail to an address to which none goes.  `identifier_id`: a keyed hash of that address."""
+
+        TOPIC = "access.mail_asked"
+        identifier_id: UUID
+        purpose: str
+
     @staticmethod
     def id_for(user_id: UUID | None) -> UUID:
         """The stream of an account, or of all unknown ones."""
@@ -48,4 +55,11 @@ def refused(user_id: UUID, method: str, path: str, code: str) -> AccessLog.Refus
     """The fact of a refused request."""
     return AccessLog.Refused(  # type: ignore[call-arg]  # likewise
         originator_id=AccessLog.id_for(user_id), originator_version=0, timestamp=UNRECORDED, method=method, path=path, code=code
+    )
+
+
+def mail_asked(identifier_id: UUID, purpose: str) -> AccessLog.MailAsked:
+    """The fact of a mail that was asked for in vain."""
+    return AccessLog.MailAsked(  # type: ignore[call-arg]  # likewise
+        originator_id=AccessLog.id_for(None), originator_version=0, timestamp=UNRECORDED, identifier_id=identifier_id, purpose=purpose
     )

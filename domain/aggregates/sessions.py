@@ -94,7 +94,8 @@ class UserSessions(Root):
         TOPIC = "session.ended"
         ENDS_SESSION: ClassVar[str] = "session_id"  # the field that names it: every process listens for this
         session_id: UUID
-        why: str  # logout, logout-all, evicted, expired, refresh-token-reused, revoked
+        # logout, logout-all, evicted, expired, refresh-token-reused, revoked, password-changed, password-reset, deactivated, erased
+        why: str
 
     @event(Opened)
     def __init__(self, id: UUID, user_id: UUID) -> None:
@@ -155,10 +156,15 @@ class UserSessions(Root):
         if session_id in self.live:
             self._ended(session_id=session_id, why=why)
 
-    def end_all(self, why: str) -> None:
-        """Every device is logged out."""
-        for session_id in list(self.live):
+    def end_all(self, why: str, *, but: UUID | None = None) -> None:
+        """Every device is logged out, save one."""
+        for session_id in [i for i in self.live if i != but]:
             self._ended(session_id=session_id, why=why)
+
+    def switch(self, session_id: UUID, organization_id: UUID, *, at: datetime) -> None:
+        """Work in another organization from here on.  Errors: NotFound."""
+        if self.session(session_id, at=at).organization_id != organization_id:
+            self._switched(session_id=session_id, organization_id=organization_id)
 
     @event(Started)
     def _started(

@@ -9,9 +9,17 @@ from uuid import UUID
 from eventsourcing.domain import event
 
 from domain.kernel.aggregate import FirstEvent, Hidden, Personal, Root
+from domain.kernel.errors import InvariantViolated
+from domain.kernel.text import ERASED
 from domain.kernel.zones import next_midnight
 
 OwnText = Annotated[str | None, Personal()]
+
+
+class AlreadyErased(InvariantViolated):
+    """The personal data of this account is erased; nothing brings it back."""
+
+    code = "user-erased"
 
 
 class User(Root):
@@ -64,20 +72,52 @@ class User(Root):
         TOPIC = "user.organization_left"
         organization_id: UUID
 
+    class EmailVerified(Event):
+        """They read the mails of their address."""
+
+        TOPIC = "user.email_verified"
+
+    class EmailReplaced(Event):
+        """They have another address, and read its mails."""
+
+        TOPIC = "user.email_replaced"
+        email: Annotated[str, Personal()]
+
+    class PasswordReplaced(Event):
+        """There is another hash of a password."""
+
+        TOPIC = "user.password_replaced"
+        password_hash: Annotated[str, Personal(), Hidden()]
+        why: str  # changed, reset (by a mailed token), rehashed (the same password by the method of today)
+
+    class SuperuserSet(Event):
+        """They may do everything, or no longer."""
+
+        TOPIC = "user.superuser_set"
+        superuser: bool
+
+    class Deactivated(Event):
+        """They cannot log in."""
+
+        TOPIC = "user.deactivated"
+
+    class Reactivated(Event):
+        """They can log in again."""
+
+        TOPIC = "user.reactivated"
+
+    class Erased(Event):
+        """The key of their personal data is destroyed, in the transaction that stores this: it reads `[erased]` everywhere."""
+
+        TOPIC = "user.erased"
+
     @event(Registered)
     def __init__(
-        self,
-        id: UUID,
-        email: str,
-        username: str | None,
-        full_name: str | None,
-        password_hash: str,
-        timezone: str,
-        superuser: bool,
+        self, id: UUID, email: str, username: str | None, full_name: str | None, password_hash: str, timezone: str, superuser: bool,
         organization_id: UUID,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self.email = email
-        self.email_verified = False
+        self.email_verified = superuser  # the installation's own account: nobody else registers as one
         self.username = username
         self.full_name = full_name
         self.password_hash = password_hash
@@ -88,6 +128,7 @@ class User(Root):
         self.notification_preferences: dict[str, Any] = {}
         self.superuser = superuser
         self.active = True
+        self.erased = False
         self.home_organization_id = organization_id
         self.organization_ids: tuple[UUID, ...] = (organization_id,)
 
@@ -135,18 +176,44 @@ class User(Root):
         if organization_id in self.organization_ids:
             self._left(organization_id=organization_id)
 
+    def verify_email(self) -> None:
+        """Verifying twice is once."""
+        if not self.email_verified:
+            self._email_verified()
+
+    def set_superuser(self, superuser: bool) -> None:
+        """Errors: AlreadyErased."""
+        if self.superuser != superuser:
+            self.must_exist()
+            self._superuser_set(superuser=superuser)
+
+    def deactivate(self) -> None:
+        """Deactivating twice is once."""
+        if self.active:
+            self._deactivated()
+
+    def reactivate(self) -> None:
+        """Reactivating twice is once.  Errors: AlreadyErased."""
+        self.must_exist()
+        if not self.active:
+            self._reactivated()
+
+    def erase(self) -> None:
+        """Erasing twice is once."""
+        if not self.erased:
+            self._erased()
+
+    def must_exist(self) -> None:
+        """Errors: AlreadyErased."""
+        if self.erased:
+            raise AlreadyErased(id=self.id)
+
     @event(ProfileRevised)
     def _profile_revised(
-        self,
-        touched: tuple[str, ...],
-        full_name: str | None = None,
-        username: str | None = None,
-        timezone: str | None = None,
-        locale: str | None = None,
-        notification_preferences: dict[str, Any] | None = None,
-        timezone_counts_from: datetime | None = None,
+        self, touched: tuple[str, ...], full_name: str | None = None, username: str | None = None, timezone: str | None = None,
+        locale: str | None = None, notification_preferences: dict[str, Any] | None = None, timezone_counts_from: datetime | None = None,
         timezone_until_then: str | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         if "timezone" in touched:
             self.timezone_counts_from = timezone_counts_from
             self.timezone_until_then = timezone_until_then
@@ -162,3 +229,35 @@ class User(Root):
     @event(OrganizationLeft)
     def _left(self, organization_id: UUID) -> None:
         self.organization_ids = tuple(o for o in self.organization_ids if o != organization_id)
+
+    @event(EmailVerified)
+    def _email_verified(self) -> None:
+        self.email_verified = True
+
+    @event(EmailReplaced)
+    def replace_email(self, email: str) -> None:
+        """An address of which they have shown that it is theirs."""
+        self.email, self.email_verified = email, True
+
+    @event(PasswordReplaced)
+    def replace_password(self, password_hash: str, why: str) -> None:
+        """`why`: as in the event."""
+        self.password_hash = password_hash
+
+    @event(SuperuserSet)
+    def _superuser_set(self, superuser: bool) -> None:
+        self.superuser = superuser
+
+    @event(Deactivated)
+    def _deactivated(self) -> None:
+        self.active = False
+
+    @event(Reactivated)
+    def _reactivated(self) -> None:
+        self.active = True
+
+    @event(Erased)
+    def _erased(self) -> None:
+        self.active, self.erased = False, True
+        self.email = self.username = self.full_name = self.password_hash = ERASED
+        self.notification_preferences = {}

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
-import hmac
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -16,9 +12,11 @@ from domain.aggregates.reservations import Reservation
 from domain.aggregates.sessions import LoginSession, UserSessions
 from domain.aggregates.users import User
 from domain.kernel.actor import Actor
+from domain.kernel.aggregate import Root
 from domain.kernel.command import Command, Context, Decision
-from domain.kernel.errors import NotFound, Unauthenticated
-from domain.kernel.ports import Secrets, Store
+from domain.kernel.errors import DomainError, NotFound, PolicyDenied, Unauthenticated
+from domain.kernel.ports import Store
+from domain.kernel.refresh_tokens import InvalidRefreshToken, RefreshToken
 from domain.kernel.registry import handles
 from domain.kernel.text import folded
 
@@ -29,10 +27,16 @@ class WrongCredentials(Unauthenticated):
     code = "invalid-credentials"
 
 
-class InvalidRefreshToken(Unauthenticated):
-    """The refresh token is not one of a live login session; log in again."""
+class EmailNotVerified(PolicyDenied):
+    """Verify your email address first: use the mail that was sent to it, or ask for another one."""
 
-    code = "invalid-refresh-token"
+    code = "email-not-verified"
+
+
+class WrongPassword(PolicyDenied):
+    """This is not your password."""
+
+    code = "wrong-password"
 
 
 class RefreshTokenReused(Unauthenticated):
@@ -51,6 +55,7 @@ class LogIn(Command):
     lifetime: timedelta  # of the login session
     session_limit: int
     evict: bool  # what happens beyond the limit: the oldest ends, or the login is refused
+    needs_verified_email: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,59 +90,20 @@ class EndSession(Command):
     session_id: UUID
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SwitchOrganization(Command):
+    """Work in another organization, in this login session, from here on."""
+
+    organization_id: UUID
+
+
 @dataclass(frozen=True, slots=True)
 class LoggedIn:
     """A login session and what only its owner may see of it."""
 
     user: User
     session: LoginSession
-    refresh_token: str
-
-
-@dataclass(frozen=True, slots=True)
-class RefreshToken:
-    """The parts of a refresh token: where to look, 256 random bits of which the log keeps a hash, and our mark.
-
-    The mark tells an old token of ours, whose use ends the session, from one that somebody made up who knows the ids.
-    """
-
-    user_id: UUID
-    session_id: UUID
-    secret: bytes
-    mark: bytes
-
-    @classmethod
-    def new(cls, user_id: UUID, session_id: UUID, secrets: Secrets) -> RefreshToken:
-        """A token that nobody has seen."""
-        secret = secrets.new_token()
-        return cls(user_id, session_id, secret, _mark(user_id, session_id, secret, secrets))
-
-    def is_ours(self, secrets: Secrets) -> bool:
-        """Whether we made it, however long ago."""
-        return hmac.compare_digest(self.mark, _mark(self.user_id, self.session_id, self.secret, secrets))
-
-    @property
-    def text(self) -> str:
-        return base64.urlsafe_b64encode(self.user_id.bytes + self.session_id.bytes + self.secret + self.mark).decode().rstrip("=")
-
-    @property
-    def hash(self) -> str:
-        return hashlib.sha256(self.secret).hexdigest()
-
-    @classmethod
-    def parse(cls, text: str) -> RefreshToken:
-        """Errors: InvalidRefreshToken."""
-        try:
-            raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-        except (binascii.Error, ValueError):
-            raise InvalidRefreshToken from None
-        if len(raw) != 80:
-            raise InvalidRefreshToken
-        return cls(UUID(bytes=raw[:16]), UUID(bytes=raw[16:32]), raw[32:64], raw[64:])
-
-
-def _mark(user_id: UUID, session_id: UUID, secret: bytes, secrets: Secrets) -> bytes:
-    return secrets.keyed_id("refresh-token", f"{user_id}:{session_id}:{secret.hex()}").bytes
+    refresh_token: str | None = None  # None: there is no new one
 
 
 @handles(LogIn)
@@ -145,13 +111,15 @@ async def log_in(command: LogIn, store: Store, context: Context) -> Decision:
     user = await _account(command.identifier, store, context)
     matches = await context.passwords.verify(command.password, None if user is None else user.password_hash)
     if user is None or not matches or not user.active:
-        refusal = WrongCredentials()
-        scope = "email" if "@" in command.identifier else "username"
-        refusal.fact = login_failed(None if user is None else user.id, context.secrets.keyed_id(scope, folded(command.identifier)))
-        raise refusal
+        raise _refused(WrongCredentials(), command, user, context)
+    if command.needs_verified_email and not user.email_verified:
+        raise _refused(EmailNotVerified(), command, user, context)
+    if context.passwords.is_outdated(user.password_hash):
+        user = await store.get(User, user.id)
+        user.replace_password(await context.passwords.hash(command.password), "rehashed")
     token = RefreshToken.new(user.id, context.new_id(), context.secrets)
     session = LoginSession(
-        id=token.session_id, organization_id=user.home_organization_id, started_at=context.now, expires_at=context.now + command.lifetime,
+        id=token.session_id, organization_id=await _at_work(user, store), started_at=context.now, expires_at=context.now + command.lifetime,
         generation=1, token_hashes=(token.hash,),
     )  # fmt: skip
     stream_id = UserSessions.id_for(user.id)
@@ -161,7 +129,8 @@ async def log_in(command: LogIn, store: Store, context: Context) -> Decision:
         address=context.actor.address,
     )  # fmt: skip
     actor = await _actor(user, session, store, context)
-    return Decision(save=(sessions,), answer=LoggedIn(user, session, token.text), actor=actor)
+    # Whoever is deactivated, or gets a new password, at this very moment must not come in by what counted a moment ago.
+    return Decision(save=(sessions, user), answer=LoggedIn(user, session, token.text), actor=actor, guards=(user,))
 
 
 @handles(RefreshSession)
@@ -211,6 +180,55 @@ async def end_session(command: EndSession, store: Store, context: Context) -> De
     return Decision(save=(sessions,))
 
 
+@handles(SwitchOrganization)
+async def switch_organization(command: SwitchOrganization, store: Store, context: Context) -> Decision:
+    assert context.actor.id is not None, "the policy lets nobody else in"
+    assert context.actor.session_id is not None, "whoever is logged in has a login session"
+    user = await store.peek(User, context.actor.id)
+    sessions = await store.get(UserSessions, UserSessions.id_for(user.id))
+    sessions.switch(context.actor.session_id, command.organization_id, at=context.now)
+    session = sessions.live[context.actor.session_id]
+    return Decision(save=(sessions,), answer=LoggedIn(user, session), actor=await _actor(user, session, store, context))
+
+
+async def must_know(user: User, password: str, context: Context) -> None:
+    """Errors: WrongPassword."""
+    if not await context.passwords.verify(password, user.password_hash):
+        raise WrongPassword
+
+
+async def without_sessions(user: User, why: str, store: Store, *, but: UUID | None = None) -> list[Root]:
+    """Their login sessions, ended, save one."""
+    sessions = await store.find(UserSessions, UserSessions.id_for(user.id))
+    if sessions is None:
+        return []
+    sessions.end_all(why, but=but)
+    return [sessions]
+
+
+def themselves(user: User, context: Context, session_id: UUID | None = None) -> Actor:
+    """Whoever holds a token of a user acts as that user."""
+    return Actor(
+        id=user.id, name=user.display_name, organization_id=user.home_organization_id, session_id=session_id, superuser=user.superuser,
+        address=context.actor.address,
+    )  # fmt: skip
+
+
+def _refused(refusal: DomainError, command: LogIn, user: User | None, context: Context) -> DomainError:
+    scope = "email" if "@" in command.identifier else "username"
+    refusal.fact = login_failed(None if user is None else user.id, context.secrets.keyed_id(scope, folded(command.identifier)))
+    return refusal
+
+
+async def _at_work(user: User, store: Store) -> UUID:
+    """Where a login begins: at home, or wherever else one is a member."""
+    for organization_id in (user.home_organization_id, *user.organization_ids):
+        organization = await store.glance(Organization, organization_id)
+        if organization is not None and not organization.deleted and organization.role_of(user.id) is not None:
+            return organization_id
+    return user.home_organization_id
+
+
 async def _account(identifier: str, store: Store, context: Context) -> User | None:
     scope = "email" if "@" in identifier else "username"
     held = await store.glance(Reservation, context.secrets.keyed_id(scope, folded(identifier)))
@@ -221,11 +239,7 @@ async def _actor_of(user_id: UUID, session_id: UUID, store: Store, context: Cont
     """Whose act it is: the caller's, or, by a refresh token alone, the token's owner's."""
     if context.actor.id is not None:
         return None
-    user = await store.peek(User, user_id)
-    return Actor(
-        id=user.id, name=user.display_name, organization_id=user.home_organization_id, session_id=session_id, superuser=user.superuser,
-        address=context.actor.address,
-    )  # fmt: skip
+    return themselves(await store.peek(User, user_id), context, session_id)
 
 
 async def _actor(user: User, session: LoginSession, store: Store, context: Context) -> Actor:

@@ -8,9 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from domain.aggregates.emails import Purpose
 from domain.aggregates.organizations import Organization
 from domain.aggregates.reservations import AlreadyTaken, Reservation
+from domain.aggregates.superusers import Superusers
 from domain.aggregates.users import User
+from domain.commands.emails import EmailTaken, claim, emails_of
+from domain.commands.passwords import DEFAULT_RULES, PasswordRules, check_password, known_of
 from domain.kernel.actor import Actor, Role
 from domain.kernel.aggregate import Root
 from domain.kernel.command import Command, Context, Decision
@@ -24,12 +28,6 @@ PERSONAL_ORGANIZATION_NAME = "Personal"
 DEFAULT_TIMEZONE = "Asia/Kolkata"
 DEFAULT_CURRENCY = "EUR"
 PREFERENCES_LENGTH_MAX = 20_000  # characters of JSON
-
-
-class EmailTaken(AlreadyTaken):
-    """There is an account with this email address already; log in, or use another address."""
-
-    code = "email-taken"
 
 
 class UsernameTaken(AlreadyTaken):
@@ -48,7 +46,7 @@ class Register(Command):
     full_name: str | None = None
     timezone: str = DEFAULT_TIMEZONE
     is_open: bool = True  # whether this installation takes people who were not invited
-    password_length_min: int = 8
+    rules: PasswordRules = DEFAULT_RULES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,8 +71,8 @@ class ReviseProfile(Command):
 
 @handles(Register)
 async def register(command: Register, store: Store, context: Context) -> Decision:
-    if len(command.password) < command.password_length_min:
-        raise Invalid("#/password", f"must have {command.password_length_min} characters or more", "string_too_short")
+    known = known_of(command.email, command.username, command.full_name)
+    await check_password(command.password, "#/password", command.rules, known, context)
     return await _open_account(
         store, context, email=command.email, password=command.password, username=command.username,
         full_name=command.full_name, timezone=command.timezone, superuser=False,
@@ -92,16 +90,22 @@ async def make_first_superuser(command: MakeFirstSuperuser, store: Store, contex
 @handles(ReviseProfile)
 async def revise_profile(command: ReviseProfile, store: Store, context: Context) -> Decision:
     user = await store.get(User, command.user_id)
-    changed: list[Root] = [user]
-    if "username" in command.changes and command.changes["username"] != user.username:
-        changed += await _rename(user, command.changes["username"], store, context)
-    changes = dict(command.changes)
+    changed = await revised(user, command.changes, store, context)
+    return Decision(save=(user, *changed), answer=user)
+
+
+async def revised(user: User, wanted: Mapping[str, Any], store: Store, context: Context) -> list[Root]:
+    """Give profile members new values; what else had to change for it.  Errors: UsernameTaken, Invalid."""
+    changed: list[Root] = []
+    changes = dict(wanted)
+    if "username" in changes and changes["username"] != user.username:
+        changed += await _rename(user, changes["username"], store, context)
     if "notification_preferences" in changes:
         preferences = changes["notification_preferences"] = merged(user.notification_preferences, changes["notification_preferences"])
         if len(json.dumps(preferences)) > PREFERENCES_LENGTH_MAX:
             raise Invalid("#/notification_preferences", f"must not come to more than {PREFERENCES_LENGTH_MAX} characters")
     user.revise_profile(changes, at=context.now)
-    return Decision(save=tuple(changed), answer=user)
+    return changed
 
 
 async def _open_account(
@@ -116,9 +120,9 @@ async def _open_account(
     superuser: bool,
 ) -> Decision:
     user_id, organization_id = context.new_id(), context.new_id()
-    held: list[Root] = [await _claim("email", email, user_id, store, context, EmailTaken)]
+    held: list[Root] = [await claim("email", email, user_id, store, context, EmailTaken)]
     if username is not None:
-        held.append(await _claim("username", username, user_id, store, context, UsernameTaken))
+        held.append(await claim("username", username, user_id, store, context, UsernameTaken))
     user = User(
         id=user_id, email=email, username=username, full_name=full_name, password_hash=await context.passwords.hash(password),
         timezone=timezone, superuser=superuser, organization_id=organization_id,
@@ -134,7 +138,25 @@ async def _open_account(
         superuser=superuser,
         address=context.actor.address,
     )
-    return Decision(save=(*held, user, organization), answer=user, actor=themselves)
+    others = [await _as_superuser(user, store)] if superuser else [await _asked_to_verify(user, store, context)]
+    return Decision(save=(*held, user, organization, *others), answer=user, actor=themselves)
+
+
+async def _asked_to_verify(user: User, store: Store, context: Context) -> Root:
+    emails = await emails_of(user.id, store)
+    emails.ask(Purpose.VERIFY, mail_id=context.new_id(), address=user.email, at=context.now)
+    return emails
+
+
+async def _as_superuser(user: User, store: Store) -> Root:
+    all_of_them = await superusers(store)
+    all_of_them.join(user.id)
+    return all_of_them
+
+
+async def superusers(store: Store) -> Superusers:
+    """All active ones, if there was ever one."""
+    return await store.find(Superusers, Superusers.the_id()) or Superusers(id=Superusers.the_id())
 
 
 async def _rename(user: User, username: str | None, store: Store, context: Context) -> list[Root]:
@@ -146,17 +168,5 @@ async def _rename(user: User, username: str | None, store: Store, context: Conte
         held.release()
         touched.append(held)
     if username is not None and old != new:
-        touched.append(await _claim("username", username, user.id, store, context, UsernameTaken))
+        touched.append(await claim("username", username, user.id, store, context, UsernameTaken))
     return touched
-
-
-async def _claim(scope: str, value: str, owner_id: UUID, store: Store, context: Context, taken: type[AlreadyTaken]) -> Reservation:
-    key = context.secrets.keyed_id(scope, folded(value))
-    held = await store.find(Reservation, key)
-    if held is None:
-        return Reservation(id=key, scope=scope, owner_id=owner_id)
-    try:
-        held.take(owner_id)
-    except AlreadyTaken:
-        raise taken(scope=scope) from None
-    return held

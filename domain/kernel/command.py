@@ -11,6 +11,8 @@ from uuid import UUID
 from domain.kernel.actor import Actor
 
 if TYPE_CHECKING:
+    from eventsourcing.domain import AggregateEvent
+
     from domain.kernel.aggregate import Root
     from domain.kernel.ports import Passwords, Secrets, Store
 
@@ -69,6 +71,8 @@ class Decision:
     answer: Any = None
     facts: dict[str, Any] = field(default_factory=dict)  # small JSON kept with the idempotency receipt
     actor: Actor | None = None  # whose act it turned out to be, where nobody was logged in before (register, login)
+    fact: AggregateEvent | None = None  # an event for the end of its stream, whatever that stream's version
+    guards: tuple[Root, ...] = ()  # unchanged, and relied on: if one of them moves meanwhile, it is decided anew
 
 
 @dataclass(frozen=True, slots=True)

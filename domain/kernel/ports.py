@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol, TypeVar
 from uuid import UUID
 
@@ -35,12 +36,24 @@ class Store(Reader, Protocol):
 
 
 class Passwords(Protocol):
-    """Slow hashes, made off the event loop."""
+    """Slow hashes, made off the event loop, and what is known of bad passwords."""
 
     async def hash(self, password: str) -> str: ...
 
     async def verify(self, password: str, hashed: str | None) -> bool:
         """Takes as long for `None` (an unknown account) as for a real hash."""
+        ...
+
+    def is_outdated(self, hashed: str) -> bool:
+        """Whether it would be made by another method, or at another cost, today."""
+        ...
+
+    def is_common(self, password: str) -> bool:
+        """Whether the case-folded password is one that many people choose."""
+        ...
+
+    async def strength(self, password: str, about: Sequence[str]) -> int:
+        """0 (guessed at once) to 4 (hard to guess), by somebody who knows these words about its owner."""
         ...
 
 

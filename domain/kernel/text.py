@@ -1,8 +1,10 @@
-"""How text is compared."""
+"""How text is compared, and what stands where there is none any more."""
 
 from __future__ import annotations
 
 import unicodedata
+
+ERASED = "[erased]"  # what personal data reads once its key is destroyed
 
 
 def folded(text: str) -> str:

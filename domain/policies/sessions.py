@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from domain.aggregates.organizations import Organization
 from domain.aggregates.sessions import UserSessions
-from domain.commands.sessions import EndSession, InvalidRefreshToken, LogIn, LogOut, LogOutEverywhere, RefreshSession, RefreshToken
+from domain.commands.sessions import EndSession, LogIn, LogOut, LogOutEverywhere, RefreshSession, SwitchOrganization
 from domain.kernel.actor import Actor
-from domain.kernel.errors import PolicyDenied
+from domain.kernel.errors import NotFound, PolicyDenied
 from domain.kernel.ports import Reader
+from domain.kernel.refresh_tokens import InvalidRefreshToken, RefreshToken
 from domain.kernel.registry import policy
 
 
@@ -35,3 +37,14 @@ async def anybody_their_own(command: EndSession, actor: Actor, store: Reader) ->
     """The handler looks among the caller's own sessions only."""
     if actor.id is None:
         raise PolicyDenied
+
+
+@policy(SwitchOrganization)
+async def members_and_superusers(command: SwitchOrganization, actor: Actor, store: Reader) -> None:
+    """To others it does not exist."""
+    if actor.id is None:
+        raise PolicyDenied
+    organization = await store.glance(Organization, command.organization_id)
+    is_member = organization is not None and organization.role_of(actor.id) is not None
+    if organization is None or organization.deleted or not (is_member or actor.superuser):
+        raise NotFound(kind="organization", id=command.organization_id)

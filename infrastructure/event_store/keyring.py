@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import os
+import time
 from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Any
@@ -20,8 +21,9 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from domain.kernel.errors import Unavailable
+from domain.kernel.text import ERASED
 
-ERASED = "[erased]"
+KEPT_SECONDS = 2.0  # a key may have been destroyed by another process: erasure must be felt everywhere within five
 _NONCE_BYTES = 12
 
 INSERT_KEY = """
@@ -39,11 +41,16 @@ class Keyring:
         self._pool = pool
         self._master = AESGCM(master_key)
         self._keys: OrderedDict[UUID, AESGCM | None] = OrderedDict()  # None: destroyed
+        self._loaded: dict[UUID, float] = {}  # when each was read (monotonic)
         self._capacity = capacity
 
     async def ensure(self, subjects: Iterable[UUID], *, create: bool = False) -> None:
-        """Load keys; with `create`, make those that are missing.  What has neither reads as erased.  Errors: Unavailable."""
-        missing = [s for s in subjects if s not in self._keys]
+        """Load keys; with `create`, make those that are missing.  What has neither reads as erased.
+
+        A key is believed for `KEPT_SECONDS`, a destroyed one for ever.  Errors: Unavailable.
+        """
+        since = time.monotonic() - KEPT_SECONDS
+        missing = [s for s in subjects if not self._believes(s, since)]
         if not missing:
             return
         for subject, wrapped in await self._rows(missing, create=create):
@@ -54,7 +61,7 @@ class Keyring:
             try:
                 async with self._pool.connection() as connection:
                     if create:
-                        for subject in subjects:
+                        for subject in (s for s in subjects if s not in self._keys):
                             await connection.execute(INSERT_KEY, {"subject_id": subject, "wrapped_key": self._wrap(subject)})
                     return await (await connection.execute(SELECT_KEYS, {"subject_ids": subjects})).fetchall()
             except (psycopg.OperationalError, PoolTimeout) as error:
@@ -82,6 +89,10 @@ class Keyring:
     def forget(self, subject: UUID) -> None:
         """Drop a key from the cache: it has been destroyed."""
         self._keys.pop(subject, None)
+        self._loaded.pop(subject, None)
+
+    def _believes(self, subject: UUID, since: float) -> bool:
+        return subject in self._keys and (self._keys[subject] is None or self._loaded[subject] > since)
 
     def _wrap(self, subject: UUID) -> bytes:
         nonce = os.urandom(_NONCE_BYTES)
@@ -96,8 +107,10 @@ class Keyring:
     def _remember(self, subject: UUID, key: AESGCM | None) -> None:
         self._keys[subject] = key
         self._keys.move_to_end(subject)
+        self._loaded[subject] = time.monotonic()
         while len(self._keys) > self._capacity:
-            self._keys.popitem(last=False)
+            forgotten, _ = self._keys.popitem(last=False)
+            del self._loaded[forgotten]
 
 
 class WrongMasterKey(Exception):

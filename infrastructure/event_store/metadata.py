@@ -10,7 +10,9 @@ import orjson
 
 from domain.kernel.actor import Actor
 from domain.kernel.command import Context
-from infrastructure.event_store.keyring import ERASED
+from domain.kernel.text import ERASED
+
+NOBODY = ""  # stands for the sealed name of somebody whose key is destroyed
 
 
 class Keys(Protocol):
@@ -47,7 +49,10 @@ class MetadataWriter:
             self._sealed.move_to_end(mark)
             return kept
         await self._keys.ensure({actor.id}, create=True)
-        sealed = self._keys.seal(actor.id, orjson.dumps([actor.name, actor.address]).decode())
+        try:
+            sealed = self._keys.seal(actor.id, orjson.dumps([actor.name, actor.address]).decode())
+        except KeyError:
+            return NOBODY  # erased while they acted
         self._sealed[mark] = sealed
         while len(self._sealed) > self._capacity:
             self._sealed.popitem(last=False)
@@ -58,7 +63,8 @@ def read_actor(keys: Keys, actor_id: UUID | None, metadata: dict[str, Any]) -> t
     """(name, address) of who acted; `[erased]` once their key is destroyed.  `keys.ensure` must have been called."""
     if actor_id is None or "actor" not in metadata:
         return None, None
-    text = keys.open(actor_id, metadata["actor"]["sealed"])
+    sealed = metadata["actor"]["sealed"]
+    text = ERASED if sealed == NOBODY else keys.open(actor_id, sealed)
     if text == ERASED:
         return ERASED, ERASED
     name, address = orjson.loads(text)

@@ -21,7 +21,7 @@ from eventsourcing.domain import AggregateEvent
 from domain.kernel.aggregate import Root
 from infrastructure.event_store import snapshots
 from infrastructure.event_store.log import LAST_VERSION, EventLog
-from infrastructure.event_store.records import ANY_VERSION, NewEvent, Stored, StoredEvent, StreamAppend
+from infrastructure.event_store.records import ANY_VERSION, NewEvent, Stored, StoredEvent, StreamAppend, VersionConflict
 from infrastructure.event_store.transcoding import decode, encode, subjects_of, subjects_of_row, type_of_event
 
 A = TypeVar("A", bound=Root)
@@ -119,14 +119,18 @@ class AggregateStore:
         subjects = {s for _, events in pending for e in events for s in subjects_of(e)}  # type: ignore[arg-type]  # ours are AggregateEvents
         if subjects:
             await self.seals.ensure(subjects, create=True)
-        return tuple(
-            StreamAppend(
-                a.id,
-                a.version - len(events),
-                tuple(self._new_event(cast(AggregateEvent, e), metadata, actor_id, a.organization or organization_id) for e in events),
+        try:
+            return tuple(
+                StreamAppend(
+                    a.id,
+                    a.version - len(events),
+                    tuple(self._new_event(cast(AggregateEvent, e), metadata, actor_id, a.organization or organization_id) for e in events),
+                )
+                for a, events in pending
             )
-            for a, events in pending
-        )
+        except KeyError as error:
+            # The key has been destroyed since these events were decided on: decided anew, they will not be.
+            raise VersionConflict from error
 
     async def encode_fact(self, event: AggregateEvent, metadata: str, actor_id: UUID | None, organization_id: UUID | None) -> StreamAppend:
         """One event for the end of its stream, whatever that stream's version."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
 from infrastructure.http.values import Answer, Instant
@@ -30,18 +30,3 @@ class TaskOut(Answer):
     completed_at: Instant | None
     version: int
     tags: list[str]
-
-
-class BulkRowOut(Answer):
-    """What came of one task: its version, or why it was refused."""
-
-    id: UUID
-    status: Literal["updated", "unchanged", "failed"]
-    version: int | None = None
-    problem: dict[str, Any] | None = None
-
-
-class BulkOut(Answer):
-    """One row a task, in the order asked."""
-
-    results: list[BulkRowOut]

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import orjson
 
+from domain.kernel.text import folded
 from projections.columns import Id, Rendered, Time, Whole
 from projections.registry import Index, read_model
 from projections.rows import Row
@@ -34,7 +35,11 @@ def _document(row: UserRow) -> str:
     )[:-1].decode()
 
 
-@read_model("users", version=1, key="user_id", indexes=[Index(("created_at", "user_id"))])
+def _search(row: UserRow) -> str:
+    return folded(" ".join(filter(None, (row.email, row.username, row.full_name))))
+
+
+@read_model("users", version=2, key="user_id", indexes=[Index(("created_at", "user_id"))])
 class UserRow(Row):
     """One account.  Personal values read `[erased]` once the person's key is destroyed."""
 
@@ -51,6 +56,7 @@ class UserRow(Row):
     notification_preferences: dict[str, Any] = {}
     active: bool = True
     document: Annotated[str, Rendered(_document)] = ""
+    search: Annotated[str, Rendered(_search)] = ""
 
 
 ALONE = ("users",)
@@ -63,6 +69,7 @@ SEEN = """
         WHERE m.organization_id = %(organization_id)s AND m.user_id = t.user_id AND m.role = ANY(%(roles)s)))
 """
 IN_ORGANIZATION = "EXISTS (SELECT FROM read_models.members m WHERE m.organization_id = %(organization_id)s AND m.user_id = t.user_id)"
+HAS_WORDS = "(SELECT bool_and(position(w.word IN t.search) > 0) FROM unnest(%(words)s::text[]) AS w (word))"
 # One profile, of those that the caller may see.
 USER = f"""
     SELECT t.document || '}}' AS body, t.version, {checkpoint_of(*WITH_MEMBERS)} AS checkpoint, {REQUIRED} AS required
@@ -99,6 +106,7 @@ class UserFilter:
     """Which users; None means any."""
 
     active: bool | None = None
+    words: tuple[str, ...] = ()  # each of them somewhere in a name or an address
 
 
 def me(user_id: UUID, session_id: UUID | None) -> Statement:
@@ -121,6 +129,9 @@ def user_list(organization_id: UUID | None, sight: Sight, session_id: UUID | Non
     if wanted.active is not None:
         conditions.append("t.active = %(active)s")
         parameters["active"] = wanted.active
+    if wanted.words:
+        conditions.append(HAS_WORDS)
+        parameters["words"] = [folded(word) for word in wanted.words]
     return LISTING.statement(page, conditions, parameters)
 
 

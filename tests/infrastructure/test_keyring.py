@@ -12,7 +12,8 @@ import pytest
 from cryptography.exceptions import InvalidTag
 
 from domain.kernel.errors import Unavailable
-from infrastructure.event_store.keyring import ERASED, Keyring, WrongMasterKey
+from domain.kernel.text import ERASED
+from infrastructure.event_store.keyring import Keyring, WrongMasterKey
 from infrastructure.event_store.log import Pool
 from infrastructure.postgres import pool
 from tests.conftest import Database

@@ -12,7 +12,8 @@ import orjson
 import psycopg
 from psycopg.rows import dict_row
 
-from infrastructure.event_store.keyring import ERASED, OpenSeals
+from domain.kernel.text import ERASED
+from infrastructure.event_store.keyring import OpenSeals
 from projections import admin, generations, jobs
 from projections.checkpoints import State, Target, create_generation, create_missing, load_exceptions
 from projections.connections import connect

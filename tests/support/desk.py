@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -38,6 +39,15 @@ class PlainPasswords:
     async def verify(self, password: str, hashed: str | None) -> bool:
         self.verified += 1
         return hashed == f"plain:{password}"
+
+    def is_outdated(self, hashed: str) -> bool:
+        return not hashed.startswith("plain:")
+
+    def is_common(self, password: str) -> bool:
+        return password.casefold() == "password"
+
+    async def strength(self, password: str, about: Sequence[str]) -> int:
+        return 0 if password in about else 4
 
 
 @dataclass

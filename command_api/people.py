@@ -1,0 +1,63 @@
+"""What bodies say of people: addresses, names, passwords."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Annotated, Any
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic import AfterValidator, Field
+
+from domain.commands.passwords import PasswordRules
+from domain.commands.users import DEFAULT_TIMEZONE
+from infrastructure.http.values import Body, FreeForm, Text, Zone
+from infrastructure.settings import Settings
+
+USERNAME = re.compile(r"[A-Za-z0-9._-]{3,64}")
+PREFERENCES_MAX = 100
+
+
+def _email(text: str) -> str:
+    try:
+        return validate_email(text, check_deliverability=False, allow_domain_literal=False, test_environment=True).normalized
+    except EmailNotValidError as error:
+        raise ValueError(str(error)) from None
+
+
+def _username(text: str) -> str:
+    if not USERNAME.fullmatch(text):
+        raise ValueError("must have 3 to 64 letters, digits, `.`, `_` or `-`")
+    return text
+
+
+def _password(text: str) -> str:
+    text = unicodedata.normalize("NFC", text)
+    if not 8 <= len(text) <= 128:
+        raise ValueError("must have 8 to 128 characters")
+    return text
+
+
+Email = Annotated[Annotated[str, Text(3, 320)], AfterValidator(_email), Field(examples=["ann@example.com"])]
+Username = Annotated[str, AfterValidator(_username), Field(json_schema_extra={"pattern": "^[A-Za-z0-9._-]{3,64}$"})]
+Name = Annotated[str, Text(1, 200)]
+Password = Annotated[str, AfterValidator(_password), Field(json_schema_extra={"minLength": 8, "maxLength": 128})]
+"""A new one; whether it is good enough is decided by the command."""
+SentPassword = Annotated[str, Field(min_length=1, max_length=1024)]
+"""One to be compared."""
+MailedToken = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class ProfilePatch(Body):
+    """What may be changed of an account; a JSON merge patch."""
+
+    full_name: Name | None = None
+    username: Username | None = None
+    timezone: Zone = DEFAULT_TIMEZONE
+    locale: Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)] = "en"
+    notification_preferences: Annotated[dict[str, Any], Field(max_length=PREFERENCES_MAX), FreeForm] = {}
+
+
+def password_rules(settings: Settings) -> PasswordRules:
+    """How good a new password must be here."""
+    return PasswordRules(length_min=settings.password_min_length, score_min=settings.password_min_score)

@@ -1,0 +1,50 @@
+"""Erasing a person's data, and legal holds, for superusers.  Source: contract, section 9."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import AfterValidator
+
+from command_api.dependencies import dispatch_quietly, run, told
+from domain.commands.erasures import ErasePerson, LiftLegalHold, PlaceLegalHold
+from infrastructure.http.call import Reply
+from infrastructure.http.documents import CommandCall, commands
+from infrastructure.http.routing import Router, access
+from infrastructure.http.values import Body, ReasonBody, Text
+
+router = Router(prefix="/users", tags=["users"])
+
+
+def _stripped(reason: str) -> str:
+    if not (told_why := reason.strip()):
+        raise ValueError("must say why")
+    return told_why
+
+
+class Because(Body):
+    """Why; stored with the event."""
+
+    reason: Annotated[Annotated[str, Text(1, 1000, multiline=True)], AfterValidator(_stripped)]
+
+
+@router.delete("/{user_id}/personal-data", status_code=202, operation_id="erasePersonalData", responses=commands(403, 409, 412))
+@access(superuser=True)
+async def erase(user_id: UUID, body: Because, call: CommandCall) -> Reply:
+    """Destroy the key of somebody's personal data, for good: within seconds it reads `[erased]` everywhere.  The id stays."""
+    return Reply(202, b"", told(await run(call, ErasePerson(user_id=user_id), reason=body.reason)))
+
+
+@router.put("/{user_id}/legal-hold", status_code=204, operation_id="placeLegalHold", responses=commands(403, 409, 412))
+@access(superuser=True)
+async def place_hold(user_id: UUID, body: Because, call: CommandCall) -> Reply:
+    """Forbid the erasure of somebody's data."""
+    return await dispatch_quietly(call, PlaceLegalHold(user_id=user_id, reason=body.reason), reason=body.reason)
+
+
+@router.delete("/{user_id}/legal-hold", status_code=204, operation_id="liftLegalHold", responses=commands(403, 412))
+@access(superuser=True)
+async def lift_hold(user_id: UUID, call: CommandCall, body: ReasonBody | None = None) -> Reply:
+    """Allow it again."""
+    return await dispatch_quietly(call, LiftLegalHold(user_id=user_id), reason=body.reason if body else None)
