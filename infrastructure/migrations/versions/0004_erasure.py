@@ -1,7 +1,7 @@
 """Erasing a person destroys the key of their data in the same transaction.  Runs before the code that needs it.
 
 Revision ID: 0004
-Revises: 0009
+Revises: 0003
 """
 
 from alembic import op
@@ -9,7 +9,7 @@ from alembic import op
 from infrastructure.migrations.sql_files import run_sql
 
 revision = "0004"
-down_revision = "0009"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 
