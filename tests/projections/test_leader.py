@@ -17,6 +17,7 @@ from tests.conftest import Database
 from tests.projections.desk import bench, checkpoint, projected, reached, rows, running
 from tests.projections.history import append
 from tests.projections.notes import Notes, starred, wrote
+from tests.support.proxy import Cut, proxied
 from tests.support.wait import until
 
 ONE = UUID(int=1)
@@ -62,6 +63,47 @@ async def test_a_leader_that_hangs_loses_its_lead(database: Database, notes: Not
         with pytest.raises((NotLeading, psycopg.OperationalError)):
             await hung.run([projection])
     assert rows(database.app_url, notes.notes)["notes"][0][1] == "one"
+
+
+async def test_a_leader_cut_off_from_the_database_never_writes_again(database: Database, notes: Notes) -> None:
+    """The network is gone while it has things to write; another takes over; then all that it had sent arrives."""
+    async with proxied(database.app_url) as network, running(network.url, notes.models, name="cut off") as lost:
+        await reached(database.app_url, notes.models, append(database.app_url, wrote(ONE, "a b")))
+        async with running(database.app_url, notes.models, name="other") as other:
+            network.hold()
+            head = append(database.app_url, *(starred(ONE) for _ in range(5)))
+            begun = time.monotonic()
+            await reached(database.app_url, notes.models, head, within_seconds=TAKEOVER_SECONDS)
+            assert time.monotonic() - begun < TAKEOVER_SECONDS
+            assert other.led == ["calm", "notes"]
+            assert lost.led == ["calm", "notes"]  # so it believes
+            network.heal()
+            head = append(database.app_url, *(starred(ONE) for _ in range(5)))
+            await reached(database.app_url, notes.models, head)
+            await until(lambda: lost.led == [])
+            assert other.led == ["calm", "notes"]
+        await reached(database.app_url, notes.models, append(database.app_url, starred(ONE)))
+        assert lost.led == ["calm", "notes"]  # it was not ended by this, and leads again when it is its turn
+    assert rows(database.app_url, notes.notes)["notes"][0][2] == 11
+    assert checkpoint(database.app_url, "notes")["seen"] == checkpoint(database.app_url, "calm")["seen"] == 12
+
+
+async def test_what_a_leader_sent_before_it_was_cut_off_is_refused_when_it_arrives_late(database: Database, notes: Notes) -> None:
+    """Its lock is still held and its connection lives: the fence alone stands between its batch and the rows."""
+    async with proxied(database.app_url) as network, bench(network.url, notes.models) as late:
+        projection = await late.live(notes.notes)
+        head = append(database.app_url, wrote(ONE, "late words"), starred(ONE))
+        network.plan("late words", Cut.LATE)
+        writing = asyncio.create_task(late.run([projection]))
+        await until(lambda: network.cuts == 1)
+        await projected(database.app_url, notes.models, head)
+        before = rows(database.app_url, notes.notes)
+        network.release()
+        await until(lambda: not network.busy)
+        with pytest.raises((NotLeading, psycopg.OperationalError)):
+            await writing
+    assert rows(database.app_url, notes.notes) == before
+    assert checkpoint(database.app_url, "notes")["seen"] == head
 
 
 async def test_a_lost_connection_costs_nothing_but_time(database: Database, notes: Notes) -> None:

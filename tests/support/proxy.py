@@ -35,6 +35,8 @@ class Proxy:
         self.open = True  # False: new connections are dropped at once
         self.without = b""  # what the server sends with this in it is lost
         self.silent = False  # True: connections stay, and nothing comes through from the server
+        self._through = asyncio.Event()  # not set: what either side sends is kept back
+        self._through.set()
 
     async def start(self) -> None:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, limit=1 << 24)
@@ -43,6 +45,7 @@ class Proxy:
     async def stop(self) -> None:
         self._server.close()
         self._released.set()
+        self._through.set()
         await self.cut_all()
         await self._server.wait_closed()
 
@@ -63,6 +66,14 @@ class Proxy:
     def release(self) -> None:
         """Let late statements through."""
         self._released.set()
+
+    def hold(self) -> None:
+        """The network is gone, and nobody has been told: nothing comes through either way, and connections stay."""
+        self._through.clear()
+
+    def heal(self) -> None:
+        """It is back: what either side has sent meanwhile arrives now, as TCP has it."""
+        self._through.set()
 
     async def cut_all(self) -> None:
         """Lose every connection now."""
@@ -109,6 +120,7 @@ class Proxy:
                 finally:
                     self._losing -= 1
                 return
+            await self._through.wait()
             up_writer.write(chunk)
             await up_writer.drain()
 
@@ -130,9 +142,11 @@ class Proxy:
     async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError):
             while chunk := await reader.read(1 << 20):
+                await self._through.wait()
                 if not self.silent and not (self.without and self.without in chunk):
                     writer.write(chunk)
                     await writer.drain()
+        await self._through.wait()  # an end is news too
         writer.close()
 
     def _planned(self, chunk: bytes) -> Cut | None:
