@@ -14,8 +14,8 @@ from domain.kernel.actor import INSTALLATION
 from domain.kernel.aggregate import Root, derived_id, kinds
 from domain.kernel.command import Command, IdempotencyKey
 from domain.kernel.ports import Secrets
+from domain.kernel.text import ERASED
 from infrastructure.command_bus import Outcome
-from infrastructure.event_store.keyring import ERASED
 from infrastructure.reactions import ReactionRows
 from infrastructure.wiring import Services
 from workers.mail import Letters, Mailer

@@ -79,6 +79,15 @@ def credentials(world: World, who: Person) -> dict[str, str]:
     return {"email": world.guest.email, "password": PASSWORD}
 
 
+def new_address(world: World, who: Person) -> dict[str, str]:
+    return {"new_email": f"{uuid4().hex}@example.com", "password": PASSWORD}
+
+
+def account(role: str) -> Path:
+    """Of whoever has that role."""
+    return lambda world, who: {"user_id": world.people[role].id}
+
+
 TITLE = {"title": "Sweep", "priority": "critical"}
 COMMENT, TIME = {"body": "Done?"}, {"minutes": 5}
 ROUTES: Mapping[str, Case | tuple[Case, ...]] = {
@@ -139,6 +148,27 @@ ROUTES: Mapping[str, Case | tuple[Case, ...]] = {
     "logOut": newcomer(204),
     "logOutEverywhere": newcomer(204),
     "endSession": newcomer(204, path=own_session),
+    "switchOrganization": each("200 200 200 200 200 200 200 200", stranger=404, body=clinic),
+    "verifyEmail": public(400, body={"token": "nonsense"}),
+    "resendVerification": public(202, body={"email": "nobody@example.com"}),
+    "changeEmail": everybody(202, superuser=403, body=new_address),  # the superuser's password is another one
+    "changePassword": everybody(403, body={"current_password": "a wrong one", "new_password": PASSWORD}),
+    "forgotPassword": public(202, body={"email": "nobody@example.com"}),
+    "resetPassword": public(400, body={"token": "nonsense", "new_password": PASSWORD}),
+    "listUsers": everybody(200),
+    "listUsersOfAuth": everybody(200),
+    "readUser": (
+        each("200 200 404 404 200 404 404 404", path=account("auditor")),
+        each("200 200 200 200 200 404 404 404", path=account("developer")),
+    ),
+    "updateUser": superusers(404, path={"user_id": NOBODY}, body={"locale": "de"}),
+    "deactivateUser": superusers(404, path={"user_id": NOBODY}),
+    "reactivateUser": superusers(404, path={"user_id": NOBODY}),
+    "logOutUser": superusers(404, path={"user_id": NOBODY}),
+    "bulkUsers": superusers(200, body={"user_ids": [NOBODY], "action": "logout-all"}),
+    "erasePersonalData": superusers(404, path={"user_id": NOBODY}, body={"reason": "Asked to."}),
+    "placeLegalHold": superusers(404, path={"user_id": NOBODY}, body={"reason": "A trial."}),
+    "liftLegalHold": superusers(404, path={"user_id": NOBODY}),
     # audit
     "listEvents": each("200 200 403 403 200 403 403 403"),
     "listEventsOf": each("200 200 403 403 200 403 403 403", path=audited),
