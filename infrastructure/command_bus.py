@@ -200,7 +200,7 @@ class CommandBus:
 
     async def note(self, event: AggregateEvent, actor: Actor, context: Context) -> int:
         """Store a fact that no command decides and no version guards, such as a refusal.  Answers its position."""
-        metadata = await self._metadata.write(actor, context)
+        metadata = await self._metadata.write(actor, context, about=getattr(event, "subject_id", None))
         stream = await self._store.encode_fact(event, metadata, actor.id, actor.organization_id)
         stored = await self._store.log.append(Append(new_id(), (stream,), actor.session_id))
         return stored.last_position

@@ -3,60 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, LiteralString
 from uuid import UUID
 
 import orjson
-from psycopg import sql
 
 from domain.kernel.aggregate import Root, event_types
+from infrastructure import event_search
+from infrastructure.event_search import EventFilter, Found
 from infrastructure.event_store.log import Pool
-from infrastructure.event_store.metadata import read_actor
+from infrastructure.event_store.metadata import read_actor, subject_of_actor
 from infrastructure.event_store.records import StoredEvent
 from infrastructure.event_store.store import AggregateStore
-from infrastructure.event_store.transcoding import UnknownTopic, decode
+from infrastructure.event_store.transcoding import UnknownTopic, decode, subjects_of_row
 from infrastructure.presenting import rendered
 
-_COLUMNS: LiteralString = (
-    "position, recorded_at, stream_id, stream_version, topic, topic_version, organization_id, actor_id, data, metadata"
-)
-# Conditions by filter name; absent filters are left out, so that the planner sees what is asked.
-CONDITIONS: Mapping[str, LiteralString] = {
-    "organization_id": "organization_id = %(organization_id)s",
-    "stream_type": "split_part(topic, '.', 1) = %(stream_type)s",
-    "stream_id": "stream_id = %(stream_id)s",
-    "event_type": "topic = %(event_type)s",
-    "actor_id": "actor_id = %(actor_id)s",
-    "session_id": "metadata::jsonb ->> 'session_id' = %(session_id)s",
-    "request_id": "metadata::jsonb ->> 'request_id' = %(request_id)s",
-    "from_time": "recorded_at >= %(from_time)s",
-    "to_time": "recorded_at < %(to_time)s",
-    "from_position": "position >= %(from_position)s",
-    "to_position": "position <= %(to_position)s",
-}
 FIGURES: LiteralString = """
     SELECT (SELECT coalesce(max(position), 0) FROM log.events), pg_total_relation_size('log.events'), pg_database_size(current_database())
 """
 _SAME = ("version", "updated_at", "created_at", "id")  # follow from there being an event at all
-
-
-@dataclass(frozen=True, slots=True)
-class EventFilter:
-    """Which events are asked for; values by the names in `CONDITIONS`."""
-
-    values: Mapping[str, Any] = field(default_factory=dict)
-    newest_first: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A page of rows from one snapshot."""
-
-    rows: list[StoredEvent]
-    total: int
-    head: int
 
 
 class History:
@@ -68,18 +34,7 @@ class History:
 
     async def find(self, wanted: EventFilter, *, skip: int, limit: int, after: int | None) -> Found:
         """`after`: go on behind that position, in the order asked for.  `total` counts all that match, wherever the page is."""
-        conditions = [CONDITIONS[name] for name in wanted.values] or ["true"]
-        where = sql.SQL(" AND ").join(sql.SQL(c) for c in conditions)
-        onward = sql.SQL("true") if after is None else sql.SQL("position < %(after)s" if wanted.newest_first else "position > %(after)s")
-        order = sql.SQL("DESC" if wanted.newest_first else "ASC")
-        page = sql.SQL("SELECT {} FROM log.events WHERE {} AND {} ORDER BY position {} LIMIT %(limit)s OFFSET %(skip)s")
-        count = sql.SQL("SELECT count(*), (SELECT coalesce(max(position), 0) FROM log.events) FROM log.events WHERE {}").format(where)
-        params = {**wanted.values, "skip": skip, "limit": limit, "after": after}
-        async with self._pool.connection() as connection, connection.transaction():
-            await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            total, head = await (await connection.execute(count, params)).fetchone() or (0, 0)
-            rows = await (await connection.execute(page.format(sql.SQL(_COLUMNS), where, onward, order), params, binary=True)).fetchall()
-        return Found([StoredEvent(*row) for row in rows], total, head)
+        return await event_search.find(self._pool, wanted, skip=skip, limit=limit, after=after)
 
     async def figures(self) -> dict[str, int]:
         """How much there is."""
@@ -89,7 +44,8 @@ class History:
 
     async def described(self, rows: Sequence[StoredEvent]) -> list[dict[str, Any]]:
         """Events as the audit endpoints give them, in the order of `rows`."""
-        await self._store.seals.ensure({row.actor_id for row in rows if row.actor_id is not None})
+        subjects = {subject_of_actor(row.actor_id, row.metadata) for row in rows} - {None}
+        await self._store.seals.ensure({s for s in subjects if s is not None}.union(*map(subjects_of_row, rows)))
         changes = await self._changes(rows)
         return [self._described(row, changes.get(row.position, [])) for row in rows]
 
@@ -127,8 +83,11 @@ class History:
 
     async def _changes(self, rows: Sequence[StoredEvent]) -> dict[int, list[dict[str, Any]]]:
         """Old and new values, by position: each stream is folded once, up to the last event asked for."""
+        living = {kind.aggregate for kind in event_types().values() if kind.is_first}
         newest: dict[UUID, int] = {}
         for row in rows:
+            if (kind := event_types().get(row.topic)) is None or kind.aggregate not in living:
+                continue  # a fact of no aggregate's life: it has data and no state, and its stream may be of any length
             newest[row.stream_id] = max(newest.get(row.stream_id, 0), row.stream_version)
         wanted = {row.position for row in rows}
         found: dict[int, list[dict[str, Any]]] = {}
@@ -145,7 +104,7 @@ class History:
     async def _step(self, aggregate: Root | None, row: StoredEvent) -> tuple[Root | None, dict[str, Any]]:
         kind = event_types().get(row.topic)
         if kind is None or (aggregate is None and not kind.is_first):
-            return aggregate, {}  # a fact of no aggregate's life: it has data and no state
+            return aggregate, {}
         changed = decode(row, self._store.seals).mutate(aggregate)
         if changed is None:
             return None, {}

@@ -22,10 +22,16 @@ class AccessLog(Root):
         account_id: UUID | None
         identifier_id: UUID
 
+        @property
+        def subject_id(self) -> UUID:
+            """Whose key seals the address that it came from: the account's; unknown ones share one."""
+            return self.account_id or self.originator_id
+
     class Refused(Event):
         """Somebody logged in asked for what they may not do."""
 
         TOPIC = "access.refused"
+        IN_ONE_ORGANIZATION = True  # the one that was active: what somebody tries there is nobody else's business
         method: str
         path: str
         code: str
@@ -36,6 +42,15 @@ class AccessLog(Root):
         TOPIC = "access.mail_asked"
         identifier_id: UUID
         purpose: str
+
+        @property
+        def subject_id(self) -> UUID:
+            """As of a failed login to an unknown account."""
+            return self.originator_id
+
+    @classmethod
+    def account_stream(cls, user_id: UUID) -> UUID | None:
+        return cls.id_for(user_id)
 
     @staticmethod
     def id_for(user_id: UUID | None) -> UUID:

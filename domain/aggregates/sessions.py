@@ -107,6 +107,10 @@ class UserSessions(Root):
         """The one stream of a user's logins."""
         return derived_id("session", user_id)
 
+    @classmethod
+    def account_stream(cls, user_id: UUID) -> UUID | None:
+        return cls.id_for(user_id)
+
     @property
     def subject_id(self) -> UUID | None:
         return self.user_id

@@ -64,12 +64,14 @@ class User(Root):
         """Somebody let them into an organization."""
 
         TOPIC = "user.organization_joined"
+        IN_ONE_ORGANIZATION = True
         organization_id: UUID
 
     class OrganizationLeft(Event):
         """They are a member no longer."""
 
         TOPIC = "user.organization_left"
+        IN_ONE_ORGANIZATION = True
         organization_id: UUID
 
     class EmailVerified(Event):
@@ -135,6 +137,10 @@ class User(Root):
     @property
     def subject_id(self) -> UUID | None:
         return self.id
+
+    @classmethod
+    def account_stream(cls, user_id: UUID) -> UUID | None:
+        return user_id
 
     @property
     def display_name(self) -> str:

@@ -75,6 +75,10 @@ class Root(BaseAggregate[UUID]):
     class Event(AggregateEvent):
         """Base of an aggregate's events."""
 
+        # Of events in an account's streams: it shows in one organization's audit log, its own `organization_id`'s where it has
+        # one, else the active one's; the others show in those of all organizations that the person belongs to.
+        IN_ONE_ORGANIZATION: ClassVar[bool] = False
+
         @staticmethod
         def create_timestamp() -> datetime:
             return UNRECORDED
@@ -97,6 +101,11 @@ class Root(BaseAggregate[UUID]):
     @property
     def organization(self) -> UUID | None:
         """The organization its events belong to; None: the one that was active when they happened."""
+        return None
+
+    @classmethod
+    def account_stream(cls, user_id: UUID) -> UUID | None:
+        """The stream with that person's account or login events; None: this kind has none such."""
         return None
 
     def public_state(self) -> dict[str, Any]:

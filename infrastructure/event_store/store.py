@@ -140,6 +140,8 @@ class AggregateStore:
 
     def _new_event(self, event: AggregateEvent, metadata: str, actor_id: UUID | None, organization_id: UUID | None) -> NewEvent:
         kind = type_of_event(type(event))
+        if getattr(event, "IN_ONE_ORGANIZATION", False):
+            organization_id = getattr(event, "organization_id", organization_id)
         return NewEvent(kind.topic, kind.version, encode(event, self.seals), metadata, organization_id, actor_id)
 
     def settle(self, aggregates: Sequence[Root], stored: Stored) -> None:

@@ -12,8 +12,9 @@ from pydantic import Field, model_validator
 
 from domain.kernel.aggregate import kinds
 from domain.kernel.errors import NotFound
+from infrastructure.event_search import AuditSight, EventFilter
 from infrastructure.event_store.log import LAST_VERSION
-from infrastructure.history import EventFilter, difference
+from infrastructure.history import difference
 from infrastructure.http.call import Call, Reply, json_reply
 from infrastructure.http.documents import QueryCall, problems
 from infrastructure.http.paging import Page, page_body
@@ -115,7 +116,9 @@ class DifferenceOut(Answer):
 @router.get("/events", response_model=EventsOut, operation_id="listEvents", responses=problems(403))
 @_auditors_only
 async def events(query: Annotated[EventsQuery, Query()], call: QueryCall) -> Reply:
-    """Events of the organization, newest first."""
+    """Events of the organization, and of its members' accounts and logins wherever they happened; newest first.
+
+    What belongs to no organization, such as a failed login to an unknown account, shows to superusers alone."""
     return await _page(call, query, {})
 
 
@@ -192,11 +195,17 @@ async def _page(call: Call, query: EventsQuery, fixed: dict[str, Any]) -> Reply:
     scope = {"list": call.path, "organization": str(call.organization_id)}
     query, skip, keys = services.cursors.resume(query, scope)
     given = query.model_dump(exclude={"skip", "limit", "cursor", "order"}, exclude_none=True)
-    values = {**given, **fixed} if fixed else {**given, "organization_id": call.organization_id}
-    values = {name: str(value) if name == "session_id" else value for name, value in values.items()}
-    wanted = EventFilter(values, newest_first=query.order == "desc")
+    values = {name: str(value) if name == "session_id" else value for name, value in {**given, **fixed}.items()}
+    wanted = EventFilter(await _sight(call), values, newest_first=query.order == "desc")
     found = await services.history.find(wanted, skip=skip, limit=query.limit + 1, after=keys[0] if keys else None)
     rows = found.rows[: query.limit]
     cursor = services.cursors.write(scope, query, [rows[-1].position]) if len(found.rows) > query.limit else None
     items = orjson.dumps(await services.history.described(rows)).decode()
     return json_reply(200, page_body(items, found.total, query, cursor), at(found.head))
+
+
+async def _sight(call: Call) -> AuditSight:
+    """The organization as it is at this moment: whoever has left takes the account's events along."""
+    organization = await call.services.rights.organization(call.organization_id)
+    members = () if organization is None else tuple(organization.members)
+    return AuditSight(call.organization_id, members, everything=call.actor.superuser)
