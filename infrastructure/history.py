@@ -17,7 +17,7 @@ from infrastructure.event_store.metadata import read_actor, subject_of_actor
 from infrastructure.event_store.records import StoredEvent
 from infrastructure.event_store.store import AggregateStore
 from infrastructure.event_store.transcoding import UnknownTopic, decode, subjects_of_row
-from infrastructure.presenting import rendered
+from infrastructure.presenting import whole_state
 
 FIGURES: LiteralString = """
     SELECT (SELECT coalesce(max(position), 0) FROM log.events), pg_total_relation_size('log.events'), pg_database_size(current_database())
@@ -108,10 +108,7 @@ class History:
         changed = decode(row, self._store.seals).mutate(aggregate)
         if changed is None:
             return None, {}
-        state = changed.public_state()
-        if getattr(changed, "deleted", False):
-            state["deleted"] = True
-        return changed, {name: _json(value) for name, value in (await rendered(state, self._store)).items()}
+        return changed, {name: _json(value) for name, value in (await whole_state(changed, self._store)).items()}
 
 
 def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -16,6 +16,12 @@ async def presented(aggregate: Root, store: AggregateStore) -> dict[str, Any]:
     return await rendered(aggregate.public_state(), store)
 
 
+async def whole_state(aggregate: Root, store: AggregateStore) -> dict[str, Any]:
+    """All that can differ between two versions, `deleted` among it."""
+    members = await presented(aggregate, store)
+    return members if (deleted := getattr(aggregate, "deleted", None)) is None else {**members, "deleted": deleted}
+
+
 async def rendered(state: Mapping[str, Any], store: AggregateStore) -> dict[str, Any]:
     """As `presented`, of a state that is at hand."""
     members: dict[str, Any] = {}

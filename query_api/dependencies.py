@@ -13,6 +13,7 @@ from infrastructure.http.call import Call, Headers, Reply, json_reply
 from infrastructure.http.consistency import ConsistentReader
 from infrastructure.http.paging import P, page_body
 from infrastructure.http.problems import Missing
+from infrastructure.http.values import json_bytes
 from projections.statements import Listing, Sight, Sort, Statement
 from projections.statements import Page as ListPage
 
@@ -91,4 +92,4 @@ def sort_keys(text: str) -> tuple[Sort, ...]:
 
 def plain(body: Mapping[str, Any], position: int, headers: Headers | None = None) -> Reply:
     """An answer made here."""
-    return json_reply(200, orjson.dumps(body, default=str), [*at(position), *(headers or [])])
+    return json_reply(200, json_bytes(body), [*at(position), *(headers or [])])

@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 from uuid import UUID
 
-import orjson
 from pydantic import AfterValidator, Field, model_validator
 
 from command_api.dependencies import note
@@ -14,7 +13,7 @@ from domain.aggregates.operations import requested
 from infrastructure.http.call import Call, Reply, json_reply
 from infrastructure.http.documents import CommandCall, commands
 from infrastructure.http.routing import Router, access
-from infrastructure.http.values import Answer, Body, Instant, ReasonBody, Text
+from infrastructure.http.values import Answer, Body, Instant, ReasonBody, Text, json_bytes
 from projections import admin
 
 router = Router(prefix="/admin", tags=["admin"])
@@ -162,7 +161,7 @@ async def _act(call: Call, reason: str | None, act: str, kind: str, name: Any, d
         answer = await do(connection, name)
         position = await note(call, requested(act, kind, name), reason=reason)
     told = [(b"log-position", str(position).encode())]
-    return Reply(status, b"", told) if answer is None else json_reply(status, orjson.dumps(answer, default=str), told)
+    return Reply(status, b"", told) if answer is None else json_reply(status, json_bytes(answer), told)
 
 
 def _why(body: ReasonBody | None) -> str | None:

@@ -74,6 +74,12 @@ class Organization(Root):
             "created_at": self.created_on, "version": self.version,
         }  # fmt: skip
 
+    def state_for(self, user_id: UUID | None) -> dict[str, Any]:
+        return {
+            "id": self.id, "name": self.name, "personal": self.personal, "timezone": self.timezone, "currency": self.currency,
+            "role": self.role_of(user_id), "version": self.version,
+        }  # fmt: skip
+
     def role_of(self, user_id: UUID | None) -> Role | None:
         """None: no member."""
         return None if user_id is None else self.members.get(user_id)

@@ -112,6 +112,10 @@ class Root(BaseAggregate[UUID]):
         """Its members by the names the contract gives them, in its order; empty for what has no public face."""
         return {}
 
+    def state_for(self, user_id: UUID | None) -> dict[str, Any]:
+        """Its members as a read gives them to that person; most things look the same to everybody."""
+        return self.public_state()
+
     def clone(self) -> Self:
         """A copy to change: containers are copied one level deep, which is why their members must be immutable."""
         twin = object.__new__(type(self))

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from typing import Annotated, Any
 from zoneinfo import available_timezones
 
+import orjson
 from pydantic import (
     AfterValidator,
     AwareDatetime,
@@ -179,3 +180,12 @@ class ReasonBody(Body):
 def iso(at: datetime | None) -> str | None:
     """UTC, six digits, `Z`: how every answer writes a moment."""
     return None if at is None else at.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def json_bytes(body: Any) -> bytes:
+    """An answer's body, with every moment in it written by `iso`."""
+    return orjson.dumps(body, default=_plain, option=orjson.OPT_PASSTHROUGH_DATETIME)
+
+
+def _plain(value: Any) -> Any:
+    return iso(value) if isinstance(value, datetime) else str(value)

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
-import orjson
 from fastapi import Query
 
 from infrastructure.http.call import Call, Reply, json_reply
 from infrastructure.http.documents import QueryCall, problems
 from infrastructure.http.paging import Page, page_body
 from infrastructure.http.routing import Router, access
-from infrastructure.http.values import Answer
+from infrastructure.http.values import Answer, json_bytes
 from projections import admin
 from query_api.dependencies import at, plain, reader
 
@@ -113,5 +112,5 @@ async def _paged(call: Call, page: Page, rows: Sequence[dict[str, Any]]) -> Repl
     chosen = rows[skip : skip + page.limit]
     more = skip + page.limit < len(rows)
     cursor = call.services.cursors.write(scope, page, [str(chosen[-1]["id"])]) if more and chosen else None
-    items = orjson.dumps(chosen, default=str).decode()
+    items = json_bytes(chosen).decode()
     return json_reply(200, page_body(items, len(rows), page, cursor), at(await call.services.log.head()))

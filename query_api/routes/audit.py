@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import reduce
+from operator import or_
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import orjson
 from fastapi import Query
-from pydantic import Field, model_validator
+from pydantic import Field, create_model, model_validator
 
 from domain.kernel.aggregate import kinds
 from domain.kernel.errors import NotFound
@@ -20,14 +22,21 @@ from infrastructure.http.documents import QueryCall, problems
 from infrastructure.http.paging import Page, page_body
 from infrastructure.http.problems import InvalidRequest, Missing
 from infrastructure.http.routing import Router, access
-from infrastructure.http.values import Answer, Instant, Parameters, Text
-from infrastructure.presenting import presented
+from infrastructure.http.values import Answer, Instant, Parameters, Text, json_bytes
+from infrastructure.presenting import rendered, whole_state
+from projections.answers.organizations import OrganizationOut
+from projections.answers.tags import TagOut
+from projections.answers.tasks import TaskOut
+from projections.answers.users import ProfileOut
 from query_api.changes import ChangeOut
 from query_api.dependencies import at, plain, reader, single
 
 router = Router(prefix="/audit", tags=["audit"])
 _auditors_only = access(permission="audit.see")
-KINDS = frozenset({"task", "tag", "user", "organization"})
+KINDS: dict[str, type[Answer]] = {"task": TaskOut, "tag": TagOut, "user": ProfileOut, "organization": OrganizationOut}
+# Each as its GET answers it, and whether it was deleted by then.
+_STATES = [create_model(f"Past{kind.title()}Out", __base__=model, deleted=(bool, False)) for kind, model in KINDS.items()]
+StateOut: Any = reduce(or_, _STATES)
 Position = Annotated[int | None, Field(ge=0, le=9_000_000_000_000_000_000)]
 
 
@@ -131,20 +140,20 @@ async def events_of(kind: str, id: UUID, query: Annotated[EventsQuery, Query()],
     return await _page(call, query, {"stream_id": id})
 
 
-@router.get("/{kind}/{id}", operation_id="readStateOf", responses=problems(403))
+@router.get("/{kind}/{id}", response_model=StateOut, operation_id="readStateOf", responses=problems(304, 403))
 @_auditors_only
 async def state_of(kind: str, id: UUID, query: Annotated[MomentQuery, Query()], call: QueryCall) -> Reply:
-    """One aggregate as a read gave it then."""
+    """One aggregate as a read gave it then: of an organization with the role that you had in it; `deleted: true` after its deletion."""
     await reader(call).log_at_least(call)
     head = await call.services.log.head()
     version = query.version or LAST_VERSION
     if query.as_of is not None:
         version = await version_at(call, id, query.as_of)
     aggregate = await _aggregate(call, kind, id, version, head)
-    members = await presented(aggregate, call.services.store)
+    members = await rendered(aggregate.state_for(call.actor.id), call.services.store)
     if getattr(aggregate, "deleted", False):
         members["deleted"] = True
-    return single(call, orjson.dumps(members, default=str).decode(), aggregate.version, head)
+    return single(call, json_bytes(members).decode(), aggregate.version, head)
 
 
 @router.get("/{kind}/{id}/diff", response_model=DifferenceOut, operation_id="compareVersionsOf", responses=problems(403))
@@ -160,7 +169,7 @@ async def compare(kind: str, id: UUID, query: Annotated[SpanQuery, Query()], cal
             states.append({})
             continue
         aggregate = await _aggregate(call, kind, id, version, head)
-        states.append(await presented(aggregate, call.services.store) | ({"deleted": True} if getattr(aggregate, "deleted", False) else {}))
+        states.append(await whole_state(aggregate, call.services.store))
     body = {"from": query.from_version, "to": query.to_version, "changes": difference(*states)}
     return plain(body, head)
 

@@ -18,6 +18,7 @@ from tests.projections.desk import bench
 from tests.support.processes import Instance, Part, Person, superuser
 from tests.support.wait import eventually
 
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 pytestmark = pytest.mark.timeout(120)
 
 
@@ -75,6 +76,9 @@ def test_the_same_job_is_seen_by_all(root: Person, gateway: Part, module_setting
     seen = root.client.get(f"/admin/rebuilds/{job['id']}").json()
     expected = {"status": "running", "phase": "folding", "events_done": 250, "events_total": 1000, "rate": 50, "eta_seconds": 15}
     assert {name: seen[name] for name in expected} == expected
+    for answered in (job, seen, root.client.get("/admin/rebuilds").json()["items"][0]):
+        assert MOMENT.fullmatch(answered["created_at"])
+    assert MOMENT.fullmatch(seen["started_at"])
     (told,) = by_command_line(module_settings, "jobs")
     assert (told["id"], {name: told[name] for name in expected}) == (job["id"], expected)
     labels = '{kind="rebuild",projection="tasks"}'

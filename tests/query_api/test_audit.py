@@ -48,7 +48,7 @@ def test_every_event_tells_who_when_why_and_what_differs(ann: Person, task: dict
     assert revised["actor"]["session_id"] is not None
     assert {"field": "title", "old": "First", "new": "Second"} in revised["changes"]
     assert {"field": "priority", "old": "medium", "new": "high"} in revised["changes"]
-    assert {"field": "deleted", "old": None, "new": True} in deleted["changes"]
+    assert {"field": "deleted", "old": False, "new": True} in deleted["changes"]
     assert deleted["reason"] == "a twin"
     assert created["position"] < revised["position"] < done["position"] < deleted["position"]
     assert created["recorded_at"] < revised["recorded_at"] < done["recorded_at"] < deleted["recorded_at"]
@@ -107,8 +107,12 @@ def test_the_net_difference_leaves_out_what_was_undone(ann: Person) -> None:
 
 
 def test_an_account_and_an_organization_have_histories_too(ann: Person) -> None:
-    assert ann.client.get(f"/audit/user/{ann.id}").json()["email"] == ann.email
-    assert ann.client.get(f"/audit/organization/{ann.organization_id}").json()["members"] == {ann.id: "owner"}
+    for kind, path in (("user", f"/users/{ann.id}"), ("organization", f"/organizations/{ann.organization_id}")):
+        now = ann.client.get(path)
+        then = ann.client.get(f"/audit/{kind}/{path.rpartition('/')[2]}")
+        assert now.status_code == then.status_code == 200
+        assert then.json() == now.json()
+        assert then.headers["etag"] == now.headers["etag"]
     assert ann.client.get(f"/audit/session/{ann.id}").status_code == 404
 
 
@@ -146,3 +150,15 @@ def test_a_state_that_the_client_has_is_not_sent_again(ann: Person) -> None:
     assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", first.headers["etag"])
     assert int(again.headers["log-position"]) > 0
     assert ann.client.get(path, headers={"If-None-Match": '"7"'}).json() == first.json()
+
+
+def test_a_restored_thing_is_no_longer_deleted(ann: Person) -> None:
+    path = f"/tasks/{ann.create_task()['id']}"
+    ann.client.delete(path)
+    ann.client.post(f"{path}/restore")
+    *_, deleted, restored = ann.client.get(f"{path}/history").json()["items"]
+    assert deleted["changes"] == [{"field": "deleted", "old": False, "new": True}]
+    assert restored["changes"] == [{"field": "deleted", "old": True, "new": False}]
+    between = ann.client.get(f"/audit{path.replace('tasks', 'task')}/diff", params={"from": 2, "to": 3}).json()
+    assert between["changes"] == restored["changes"]
+    assert "deleted" not in ann.client.get(f"/audit{path.replace('tasks', 'task')}").json()
