@@ -41,6 +41,9 @@ class Projection:
         self.rows: dict[str, tuple[Table, Rows[Any]]] = {
             table.name: (table, rows_class(table.row_class, table.key, complete=complete)) for table in target.model.tables
         }
+        beside = {table.row_class: rows for table, rows in self.rows.values()}
+        for rows in beside.values():
+            rows.beside = beside.__getitem__
         self._handlers: dict[type[Recorded[Any]], tuple[tuple[Projector, Rows[Any]], ...]] = {
             decoder.classes[topic]: tuple((projector, self.rows[table.name][1]) for projector, table in projectors)
             for topic, projectors in target.model.projectors.items()

@@ -76,7 +76,7 @@ class Loader:
             if projection.is_choked:
                 raise RebuildFailed(f"more than {STREAMS_BLOCKED_MAX:,} streams have an event that cannot be projected: mend the projector")
             seen += batch.count
-            await fetch(self._aside, projection.wanted)
+            await fetch(self._aside, lambda: projection.wanted)
             self._progress.at(projection.folded)
             await self._progress.check()
             room = _room(projection)

@@ -13,7 +13,7 @@ import structlog
 
 log = structlog.get_logger(__name__)
 
-PUT, PATCH, REMOVE, ADD = "put", "patch", "remove", "add"
+PUT, PATCH, REMOVE, ADD, CHANGE = "put", "patch", "remove", "add", "change"
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 Operation = tuple[str, Any, Any]  # which, key, row or values
 
@@ -23,13 +23,15 @@ class Row(msgspec.Struct, array_like=True, gc=False):
 
 
 R = TypeVar("R", bound=Row)
+Beside = Callable[[type[Row]], "Rows[Any]"]  # the rows of another table of the same model
+Changing = Callable[[R, Beside], None]
 
 
 class Rows(Generic[R]):
     """The rows of one table, as far as a batch needs them.  Keys are texts, or tuples of texts where a key has several columns.
 
-    What a projector states here touches memory only.  `patch` and `add` of a row that is not in memory wait until the engine
-    has fetched it; order per row is kept.
+    What a projector states here touches memory only.  `patch`, `add` and `change` of a row that is not in memory wait until the
+    engine has fetched it; order per row is kept.
     """
 
     def __init__(self, row_class: type[R], key: tuple[str, ...], *, complete: bool = False) -> None:
@@ -44,6 +46,7 @@ class Rows(Generic[R]):
         self._unchanged: dict[Any, R | None] = {}
         self._waiting: dict[Any, list[Operation]] = {}
         self._starts = _starts_from_defaults(row_class, key)
+        self.beside: Beside = _alone  # set by whoever knows the model's other tables
 
     # What projectors say.
 
@@ -79,6 +82,17 @@ class Rows(Generic[R]):
         for name, amount in amounts.items():
             setattr(row, name, (getattr(row, name) or 0) + amount)
 
+    def change(self, key: Any, changing: Changing[R], /) -> None:
+        """`changing(row, beside)` sets columns from what they are, and may state what that does to rows of the model's other tables.
+
+        A row that does not exist is made where every other column has a default; else it stays so, with a warning.
+        """
+        row = self._changed.get(key) or self._about_to_change(key)
+        if row is None:
+            self._without_row(CHANGE, key, changing)
+            return
+        changing(row, self.beside)
+
     # What the engine does.
 
     def wanted(self) -> list[Any]:
@@ -93,14 +107,17 @@ class Rows(Generic[R]):
     def is_waiting(self) -> bool:
         return bool(self._waiting)
 
-    def supply(self, rows: Iterable[R]) -> None:
-        """The rows of all `wanted` keys that exist; then what waited for them happens."""
-        waiting, self._waiting = self._waiting, {}
+    def supply(self, keys: Iterable[Any], rows: Iterable[R]) -> None:
+        """The rows of these `wanted` keys that exist; then what waited for them happens.
+
+        Others may have come to be wanted since they were fetched, by what fetched rows of another table did: those go on waiting.
+        """
+        waiting = {key: self._waiting.pop(key) for key in keys if key in self._waiting}
         self._unchanged.update(dict.fromkeys(waiting))
         self._unchanged.update((self._key(row), row) for row in rows)
         for key, operations in waiting.items():
             for operation, _, values in operations:
-                (self.patch if operation is PATCH else self.add)(key, **values)
+                self._do(operation, key, values)
 
     @property
     def changed_count(self) -> int:
@@ -138,7 +155,13 @@ class Rows(Generic[R]):
             elif operation is REMOVE:
                 self.remove(key)
             else:
-                (self.patch if operation is PATCH else self.add)(key, **values)
+                self._do(operation, key, values)
+
+    def _do(self, operation: str, key: Any, values: Any) -> None:
+        if operation is CHANGE:
+            self.change(key, values)
+        else:
+            (self.patch if operation is PATCH else self.add)(key, **values)
 
     def _about_to_change(self, key: Any) -> R | None:
         row = self._unchanged.get(key) if key not in self._changed else None
@@ -147,12 +170,13 @@ class Rows(Generic[R]):
             self._changed[key] = row
         return row
 
-    def _without_row(self, operation: str, key: Any, values: dict[str, Any]) -> None:
+    def _without_row(self, operation: str, key: Any, values: Any) -> None:
         if not self.complete and key not in self._changed and key not in self._unchanged:
             self._waiting.setdefault(key, []).append((operation, key, values))
-        elif operation is ADD and self._starts:
+        elif operation in (ADD, CHANGE) and self._starts:
             parts = key if isinstance(key, tuple) else (key,)
-            self.put(self.row_class(**dict(zip(self.key_columns, parts, strict=True)), **values))
+            self._changed[key] = self.row_class(**dict(zip(self.key_columns, parts, strict=True)))
+            self._do(operation, key, values)
         else:
             log.warning("projection.row_missing", table=self.row_class.__name__, key=key, operation=operation)
 
@@ -178,10 +202,18 @@ class Journal(Generic[R]):
     def add(self, key: Any, /, **amounts: int) -> None:
         self.operations.append((ADD, key, self._checked(amounts)))
 
+    def change(self, key: Any, changing: Changing[R], /) -> None:
+        """What it does is seen only when it is done: if it fails then, smaller steps find the event."""
+        self.operations.append((CHANGE, key, changing))
+
     def _checked(self, values: dict[str, Any]) -> dict[str, Any]:
         if unknown := values.keys() - self._target.columns:
             raise AttributeError(f"{self._target.row_class.__name__} has no column {', '.join(sorted(unknown))}")
         return values
+
+
+def _alone(row_class: type[Row]) -> Rows[Any]:
+    raise LookupError(f"there are no rows of {row_class.__name__} beside these")
 
 
 def _starts_from_defaults(row_class: type[Row], key: tuple[str, ...]) -> bool:

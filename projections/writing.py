@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, LiteralString
 
@@ -164,21 +164,30 @@ class Writer:
         return self._encoders[table.name]
 
 
-async def fetch(connection: Connection, wanted: Sequence[tuple[Target, Table, Rows[Any]]]) -> None:
-    """Bring the rows that operations wait for into memory: one round trip for all tables.  Errors: RowFault."""
-    if not wanted:
-        return
-    asked = [(target.table(table.name), table, rows) for target, table, rows in wanted]
+Wanted = Sequence[tuple[Target, Table, Rows[Any]]]
+
+
+async def fetch(connection: Connection, wanted: Callable[[], Wanted]) -> None:
+    """Bring the rows that operations wait for into memory: one round trip for all tables, as long as any wait.
+
+    What a fetched row does to others (`Rows.change`) may want those too.  Errors: RowFault.
+    """
+    while asked := wanted():
+        await _fetch(connection, asked)
+
+
+async def _fetch(connection: Connection, wanted: Wanted) -> None:
+    asked = [(target.table(table.name), table, rows, rows.wanted()) for target, table, rows in wanted]
     with telling_faults():
         async with connection.pipeline():
             cursors = [
-                await connection.execute(select_keys(table, at), key_parameters(table, rows.wanted()), prepare=True, binary=True)
-                for at, table, rows in asked
+                await connection.execute(select_keys(table, at), key_parameters(table, keys), prepare=True, binary=True)
+                for at, table, _, keys in asked
             ]
-    for cursor, (_, table, rows) in zip(cursors, asked, strict=True):
+    for cursor, (_, table, rows, keys) in zip(cursors, asked, strict=True):
         (found,) = await cursor.fetchone() or (None,)
         with blaming_rows():
-            rows.supply(msgspec.json.decode(found, type=list[table.row_class]) if found else [])  # type: ignore[name-defined]
+            rows.supply(keys, msgspec.json.decode(found, type=list[table.row_class]) if found else [])  # type: ignore[name-defined]
 
 
 class telling_faults:  # noqa: N801 - reads as a sentence in `with`

@@ -33,6 +33,7 @@ steps = st.lists(
         st.tuples(st.just("put"), names, st.integers(0, 9)),
         st.tuples(st.just("patch"), names, st.integers(0, 9)),
         st.tuples(st.just("add"), names, st.integers(-9, 9)),
+        st.tuples(st.just("change"), names, st.integers(0, 9)),
         st.tuples(st.just("remove"), names, st.none()),
         st.tuples(st.just("flush"), st.just(""), st.integers(0, 4)),
     ),
@@ -49,7 +50,8 @@ class FakeTable:
         self._row_class = row_class
 
     def flush(self, keep: int) -> None:
-        self.rows.supply([self._row_class(*self.stored[key]) for key in self.rows.wanted() if key in self.stored])
+        keys = self.rows.wanted()
+        self.rows.supply(keys, [self._row_class(*self.stored[key]) for key in keys if key in self.stored])
         upserts, deletes = self.rows.take(keep)
         self.stored |= {row.name: tuple(getattr(row, f) for f in self._row_class.__struct_fields__) for row in upserts}
         for key in deletes:
@@ -65,7 +67,8 @@ def one_by_one(history: list[Step]) -> dict[str, tuple[str, str, int]]:
             found.pop(key, None)
         elif key in found:
             _, color, size = found[key]
-            found[key] = (key, f"c{value}", size) if verb == "patch" else (key, color, size + value)
+            new = {"patch": (key, f"c{value}", size), "add": (key, color, size + value), "change": (key, color, 2 * size + value)}
+            found[key] = new[verb]
     return found
 
 
@@ -76,6 +79,7 @@ def test_a_batch_comes_to_what_its_operations_do_one_by_one(history: list[Step])
         "put": lambda key, n: table.rows.put(Box(key, "new", n)),
         "patch": lambda key, n: table.rows.patch(key, {"color": f"c{n}"}),
         "add": lambda key, n: table.rows.add(key, size=n),
+        "change": lambda key, n: table.rows.change(key, lambda row, _: setattr(row, "size", 2 * row.size + n)),
         "remove": lambda key, _: table.rows.remove(key),
         "flush": lambda _, keep: table.flush(keep),
     }
@@ -94,6 +98,36 @@ def test_counters_begin_by_themselves(counts: list[tuple[str, int, bool]]) -> No
             table.flush(1)
     table.flush(0)
     assert table.stored == {key: (key, sum(n for k, n, _ in counts if k == key)) for key, _, _ in counts}
+
+
+def test_what_a_change_does_beside_it_waits_for_rows_of_its_own() -> None:
+    """Also where another row of that table is on its way already."""
+    boxes, tallies = FakeTable(Box), FakeTable(Tally)
+    boxes.stored, tallies.stored = {"a": ("a", "red", 1)}, {"red": ("red", 5), "blue": ("blue", 7)}
+    boxes.rows.beside = {Box: boxes.rows, Tally: tallies.rows}.__getitem__
+    tallies.rows.add("blue", n=1)
+    on_its_way = tallies.rows.wanted()
+    boxes.rows.change("a", lambda row, beside: beside(Tally).change(row.color, lambda tally, _: setattr(tally, "n", tally.n * 10)))
+    boxes.flush(0)
+    tallies.rows.supply(on_its_way, [Tally("blue", 7)])
+    assert tallies.rows.wanted() == ["red"]
+    tallies.flush(0)
+    assert tallies.stored == {"red": ("red", 50), "blue": ("blue", 8)}
+
+
+def test_a_change_begins_a_row_where_all_else_has_a_default_and_else_does_nothing() -> None:
+    tallies, boxes = FakeTable(Tally), FakeTable(Box)
+    for table in (tallies, boxes):
+        for _ in range(2):
+            table.rows.change("a", lambda row, _: setattr(row, "n", row.n + 1))
+        table.flush(0)
+    assert (tallies.stored, boxes.stored) == ({"a": ("a", 2)}, {})
+
+
+def test_rows_that_stand_alone_have_nothing_beside_them() -> None:
+    rows: Rows[Tally] = Rows(Tally, ("name",), complete=True)
+    with pytest.raises(LookupError, match="no rows of Box beside these"):
+        rows.change("a", lambda _, beside: beside(Box).remove("a"))
 
 
 def test_nothing_is_fetched_for_a_row_that_the_batch_puts() -> None:
