@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 def utc(text: str) -> str:
@@ -16,3 +19,8 @@ def utc(text: str) -> str:
 
 def utc_or_none(text: str | None) -> str | None:
     return None if text is None else utc(text)
+
+
+def micros(text: str) -> int:
+    """Microseconds since 1970 of a time in that form."""
+    return (datetime.fromisoformat(text) - _EPOCH) // _MICROSECOND

@@ -86,6 +86,11 @@ ME = f"""
         t.version, {checkpoint_of(*WITH_MEMBERS)} AS checkpoint, {REQUIRED} AS required
     FROM (VALUES (1)) AS always (one) LEFT JOIN read_models.users t ON t.user_id = %(user_id)s
 """
+# Whose time zone: the caller's.
+ZONE = f"""
+    SELECT coalesce(t.timezone, 'UTC') AS timezone, {checkpoint_of(*ALONE)} AS checkpoint, {REQUIRED} AS required
+    FROM (VALUES (1)) AS always (one) LEFT JOIN read_models.users t ON t.user_id = %(user_id)s
+"""
 LISTING = Listing(
     models=WITH_MEMBERS,
     source="read_models.users t",
@@ -112,6 +117,11 @@ class UserFilter:
 def me(user_id: UUID, session_id: UUID | None) -> Statement:
     """Columns: body (JSON with `organizations`), version, checkpoint, required."""
     return Statement(ME, {"user_id": user_id, "session_id": session_id}, WITH_MEMBERS, quick=True)
+
+
+def zone_of(user_id: UUID, session_id: UUID | None) -> Statement:
+    """Columns: timezone (IANA name), checkpoint, required."""
+    return Statement(ZONE, {"user_id": user_id, "session_id": session_id}, ALONE, quick=True)
 
 
 def user(user_id: UUID, organization_id: UUID | None, sight: Sight, session_id: UUID | None) -> Statement:

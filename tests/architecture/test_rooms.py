@@ -38,9 +38,9 @@ LONG_FUNCTIONS: dict[str, str] = {}
 
 
 def features(room: str) -> set[str]:
-    """The words of a room.  `task_reads` beside `tasks` is a second page of the same feature."""
+    """The words of a room.  `task_reads` beside `tasks` is a second page of the same feature, as `analytics_figures` of `analytics`."""
     found = words(room)
-    return {word for word in found if "_" not in word or f"{word.partition('_')[0]}s" not in found}
+    return {word for word in found if "_" not in word or not {word.partition("_")[0], f"{word.partition('_')[0]}s"} & found}
 
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

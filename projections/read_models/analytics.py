@@ -1,0 +1,127 @@
+"""Analytics: what each task amounts to, now and at any time before, and sums of it by day.
+
+Figures are those of the tasks as they were at the period's end.  Three axes of time are summed over: when tasks were created,
+when they were completed, and when those that are open become overdue.  Days are UTC days; what a period covers of a day in part
+is read from the tasks themselves.  How, and why so: decision record 0023.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from projections.columns import Id, Ids, Small, SqlType, Time, Whole, Wholes
+from projections.registry import Index, read_model
+from projections.rows import Row
+
+Day = Annotated[str, SqlType("date")]  # of UTC
+Values = Annotated[str, SqlType("bytea")]  # `\x` and 16 hexadecimal digits for each microsecond count, in ascending order
+
+ALL_TAGS = "00000000-0000-0000-0000-000000000000"  # stands for any tag and none
+NOBODY = "00000000-0000-0000-0000-000000000000"  # stands for the assignee of tasks without one
+EVERYONE = "ffffffff-ffff-ffff-ffff-ffffffffffff"  # stands for all assignees together, and none
+QUARTERS = 96  # of an hour, in a day: local midnights of all time zones of this century fall on one
+LENGTH_HOURS = (1, 4, 16, 64, 256, 1024, 4096)  # the bounds of the length classes of what is past
+
+
+@read_model(
+    "analytics",
+    version=1,
+    key="task_id",
+    indexes=[
+        Index(("organization_id", "created_at"), where="NOT deleted"),
+        Index(("organization_id", "completed_at"), where="NOT deleted AND completed_at IS NOT NULL"),
+        Index(("organization_id", "overdue_at"), where="NOT deleted AND overdue_at IS NOT NULL"),
+    ],
+)
+class FactsRow(Row):
+    """What a task amounts to now; the last members follow from the others."""
+
+    task_id: Id
+    organization_id: Id
+    assignee_id: Id | None
+    tag_ids: Ids
+    status: str
+    priority: str
+    created_at: Time
+    due_at: Time | None
+    estimate_minutes: Whole | None
+    since: Time  # when it came to amount to this
+    version: Whole  # of the task, then
+    started_at: Time | None = None  # first in progress
+    logged_minutes: Whole = 0
+    deleted: bool = False
+    completed_at: Time | None = None  # only of those that are done
+    overdue_at: Time | None = None  # from when on it is overdue; only of those that are open and due some time
+    lead: int | None = None  # microseconds, as `cycle`
+    cycle: int | None = None
+    on_time: bool | None = None
+    accuracy: int | None = None  # of its estimate, in 10 ** -12
+
+
+@read_model("analytics_past", of=FactsRow, key=("task_id", "version"), indexes=[("organization_id", "length_class", "until")])
+class PastRow(Row):
+    """What a task amounted to once, from `since` to `until`."""
+
+    task_id: Id
+    version: Whole
+    organization_id: Id
+    assignee_id: Id | None
+    tag_ids: Ids
+    status: str
+    priority: str
+    created_at: Time
+    deleted: bool
+    completed_at: Time | None
+    overdue_at: Time | None
+    lead: int | None
+    cycle: int | None
+    on_time: bool | None
+    accuracy: int | None
+    since: Time
+    until: Time
+    length_class: Small  # how many of LENGTH_HOURS it is not shorter than: so that those of one moment are found by an index
+
+
+@read_model("analytics_spans", of=FactsRow, key=("organization_id", "tag_id", "span", "day", "assignee_id"))
+class SpanRow(Row):
+    """Sums over the tasks of an assignee (and a tag) that are not deleted, for some days."""
+
+    organization_id: Id
+    tag_id: Id
+    span: Small
+    day: Day  # the first
+    assignee_id: Id
+    # Of those created then, by what they are now.
+    todo: Whole = 0
+    in_progress: Whole = 0
+    blocked: Whole = 0
+    in_review: Whole = 0
+    done: Whole = 0
+    cancelled: Whole = 0
+    low: Whole = 0
+    medium: Whole = 0
+    high: Whole = 0
+    critical: Whole = 0
+    overdue: Whole = 0  # those open that are overdue from then on
+    # Of those completed then.
+    completed: Whole = 0
+    due: Whole = 0  # how many had a due date
+    on_time: Whole = 0
+    estimated: Whole = 0  # how many have an accuracy
+    accuracy: int = 0
+    leads: Values = "\\x"
+    cycles: Values = "\\x"
+
+
+@read_model("analytics_days", of=FactsRow, key=("organization_id", "tag_id", "assignee_id", "day"))
+class DayRow(Row):
+    """How many were created and completed in each quarter of an hour of a day, of an assignee or of EVERYONE."""
+
+    organization_id: Id
+    tag_id: Id
+    assignee_id: Id
+    day: Day
+    created: Wholes = msgspec.field(default_factory=lambda: [0] * QUARTERS)
+    completed: Wholes = msgspec.field(default_factory=lambda: [0] * QUARTERS)

@@ -1,0 +1,112 @@
+"""What a task amounts to, taken out of the sums of analytics and put into them again.
+
+Sums are kept for each assignee, for all tags together and for each tag.  Only what differs between before and after is stated.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import defaultdict
+from functools import partial
+
+from projections.periods import BLOCK, EVER, EVER_DAY, ONE_DAY, block_of
+from projections.read_models.analytics import ALL_TAGS, EVERYONE, NOBODY, DayRow, FactsRow, SpanRow
+from projections.rows import Beside
+
+DIGITS = 16  # of a value
+SpanKey = tuple[str, str, int, str, str]
+DayKey = tuple[str, str, str, str]
+
+
+class Difference:
+    """What changes, by row: amounts of columns, values of lists, quarters of days."""
+
+    def __init__(self) -> None:
+        self.amounts: defaultdict[SpanKey, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
+        self.values: defaultdict[tuple[SpanKey, str, int], int] = defaultdict(int)
+        self.quarters: defaultdict[tuple[DayKey, str, int], int] = defaultdict(int)
+
+    def state(self, facts: FactsRow, sign: int) -> None:
+        """A task that is in this state, `sign` times."""
+        if facts.deleted:
+            return
+        who = facts.assignee_id or NOBODY
+        for tag_id in (ALL_TAGS, *facts.tag_ids):
+            self._created(facts, tag_id, who, sign)
+            if facts.overdue_at is not None:
+                for key in _keys(facts.organization_id, tag_id, who, facts.overdue_at[:10]):
+                    self.amounts[key]["overdue"] += sign
+            if facts.completed_at is not None:
+                self._completed(facts, facts.completed_at, tag_id, who, sign)
+
+    def _created(self, facts: FactsRow, tag_id: str, who: str, sign: int) -> None:
+        for key in _keys(facts.organization_id, tag_id, who, facts.created_at[:10]):
+            amounts = self.amounts[key]
+            amounts[facts.status] += sign
+            amounts[facts.priority] += sign
+        self._quarter(facts, facts.created_at, "created", tag_id, who, sign)
+
+    def _completed(self, facts: FactsRow, at: str, tag_id: str, who: str, sign: int) -> None:
+        for key in _keys(facts.organization_id, tag_id, who, at[:10])[1:]:
+            amounts = self.amounts[key]
+            amounts["completed"] += sign
+            if facts.on_time is not None:
+                amounts["due"] += sign
+                amounts["on_time"] += sign * facts.on_time
+            if facts.accuracy is not None:
+                amounts["estimated"] += sign
+                amounts["accuracy"] += sign * facts.accuracy
+            if facts.lead is not None:
+                self.values[key, "leads", facts.lead] += sign
+            if facts.cycle is not None:
+                self.values[key, "cycles", facts.cycle] += sign
+        self._quarter(facts, at, "completed", tag_id, who, sign)
+
+    def _quarter(self, facts: FactsRow, at: str, column: str, tag_id: str, who: str, sign: int) -> None:
+        quarter = int(at[11:13]) * 4 + int(at[14:16]) // 15
+        self.quarters[(facts.organization_id, tag_id, EVERYONE, at[:10]), column, quarter] += sign
+        self.quarters[(facts.organization_id, tag_id, who, at[:10]), column, quarter] += sign
+
+
+def count(before: FactsRow, after: FactsRow, beside: Beside) -> None:
+    """State what it does to the sums that a task is `after` and no more `before`."""
+    difference = Difference()
+    difference.state(before, -1)
+    difference.state(after, 1)
+    spans, days = beside(SpanRow), beside(DayRow)
+    for key, amounts in difference.amounts.items():
+        if differing := {name: amount for name, amount in amounts.items() if amount}:
+            spans.add(key, **differing)
+    for (key, column, value), sign in difference.values.items():
+        if sign:
+            spans.change(key, partial(_change_values, column=column, value=value, sign=sign))
+    for (day, column, quarter), sign in difference.quarters.items():
+        if sign:
+            days.change(day, partial(_change_quarter, column=column, quarter=quarter, sign=sign))
+
+
+def _change_values(row: SpanRow, _: Beside, *, column: str, value: int, sign: int) -> None:
+    setattr(row, column, _with(getattr(row, column), value, sign))
+
+
+def _change_quarter(row: DayRow, _: Beside, *, column: str, quarter: int, sign: int) -> None:
+    getattr(row, column)[quarter] += sign
+
+
+def _with(values: str, value: int, sign: int) -> str:
+    """The values with one more, or with one less."""
+    digits = f"{value:0{DIGITS}x}"
+    place = bisect_left(range(len(values) // DIGITS), digits, key=lambda n: values[2 + n * DIGITS : 2 + (n + 1) * DIGITS])
+    at = 2 + place * DIGITS
+    if sign > 0:
+        return values[:at] + digits + values[at:]
+    return values[:at] + values[at + DIGITS :]
+
+
+def _keys(organization_id: str, tag_id: str, who: str, day: str) -> list[SpanKey]:
+    """Of all rows that sum up this day; that of all days first."""
+    return [
+        (organization_id, tag_id, EVER, EVER_DAY, who),
+        (organization_id, tag_id, ONE_DAY, day, who),
+        (organization_id, tag_id, BLOCK, block_of(day), who),
+    ]

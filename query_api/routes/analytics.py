@@ -1,0 +1,117 @@
+"""Analytics: how much was done in a period, how fast, and how well.  Source: contract, section 5."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Annotated, Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from fastapi import Query
+from pydantic import BeforeValidator, Field, TypeAdapter, WithJsonSchema
+
+from domain.kernel.permissions import Reach, reach
+from infrastructure.http.call import Call, Reply
+from infrastructure.http.documents import QueryCall, problems
+from infrastructure.http.problems import InvalidRequest, RoleForbids
+from infrastructure.http.routing import Router
+from infrastructure.http.values import Instant, Parameters, Text, iso
+from projections.answers.analytics import AnalyticsOut
+from projections.read_models.analytics_figures import Period, figures
+from projections.read_models.users import zone_of
+from query_api.buckets import BUCKETS_MAX, Bucket, bucket_starts, instant
+from query_api.dependencies import plain, read
+from query_api.figures import all_figures, series
+
+router = Router(prefix="/analytics", tags=["analytics"])
+DEFAULT_PERIOD = timedelta(days=30)
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
+
+
+def _bound(text: Any) -> date | datetime:
+    try:
+        return date.fromisoformat(text) if _DATE.fullmatch(text) else _INSTANT.validate_python(text)
+    except ValueError:
+        raise ValueError("must be a day such as 2026-11-20 or a moment such as 2026-11-20T09:00:00Z") from None
+
+
+Bound = Annotated[
+    Any,
+    BeforeValidator(_bound),
+    WithJsonSchema({"anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}]}),
+]
+"""A moment, or a day of the caller's calendar, which stands for its first moment."""
+
+
+class AnalyticsQuery(Parameters):
+    """Which tasks, and when."""
+
+    from_time: Annotated[Bound | None, Field(alias="from", description="Inclusive; by default 30 days before `to`.")] = None
+    to: Annotated[Bound | None, Field(description="Exclusive; by default now.")] = None
+    assignee_id: Annotated[UUID | None, Field(description="Of this assignee alone.")] = None
+    tag: Annotated[Annotated[str, Text(1, 100)] | None, Field(description="With this tag alone.")] = None
+    bucket: Annotated[Bucket, Field(description="Of `series`, by your calendar; weeks begin on Monday.")] = "day"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the query comes to."""
+
+    period: Period
+    ended: datetime
+    zone: ZoneInfo
+    starts: list[datetime]
+    assignee_id: UUID | None
+    tag: str | None
+
+
+@router.get("", response_model=AnalyticsOut, operation_id="readAnalytics", responses=problems(403))
+async def analytics(query: Annotated[AnalyticsQuery, Query()], call: QueryCall) -> Reply:
+    """Figures of a period, in all and for each assignee, and how many tasks were created and completed each day, week or month.
+
+    Tasks count as they were at the period's end.  Those whose role sees their own figures alone get these.
+    """
+    asked, row = await _looked_up(query, call)
+    body = await asyncio.to_thread(lambda: {**all_figures(row), "series": series(row, asked.starts)})
+    for of_bucket in body["series"]:
+        of_bucket["start"] = iso(of_bucket["start"])
+    period = {"from": iso(asked.period.began), "to": iso(asked.ended), "timezone": asked.zone.key}
+    return plain({**period, **body}, row["checkpoint"])
+
+
+async def _looked_up(query: AnalyticsQuery, call: Call) -> tuple[Asked, dict[str, Any]]:
+    asked = await _asked(query, call)
+    statement = figures(call.organization_id, call.actor.session_id, asked.period, assignee_id=asked.assignee_id, tag=asked.tag)
+    return asked, await read(call, statement)
+
+
+async def _asked(query: AnalyticsQuery, call: Call) -> Asked:
+    """Errors: InvalidRequest, RoleForbids."""
+    assert call.actor.id is not None, "the edge lets nobody else in"
+    assignee_id = query.assignee_id
+    if reach(call.actor, "analytics.see") is not Reach.ALL:
+        if assignee_id not in (None, call.actor.id):
+            raise RoleForbids(role=call.actor.role)
+        assignee_id = call.actor.id
+    zone = ZoneInfo((await read(call, zone_of(call.actor.id, call.actor.session_id)))["timezone"])
+    now = call.services.clock.now()
+    try:
+        given = None if query.to is None else instant(query.to, zone)
+        ended = now if given is None else given
+        began = ended - DEFAULT_PERIOD if query.from_time is None else instant(query.from_time, zone)
+        starts = bucket_starts(began, ended, zone, query.bucket)
+    except OverflowError:
+        raise _fault("from", "goes beyond the years 1 to 9999 in your time zone or in UTC") from None
+    if began >= ended:
+        raise _fault("to" if query.to is not None else "from", "must leave a period: `from` comes before `to`, which is now by default")
+    if starts is None:
+        raise _fault("bucket", f"must be larger: the period has more than {BUCKETS_MAX} of these")
+    return Asked(Period(began, given, now), ended, zone, starts, assignee_id, query.tag)
+
+
+def _fault(name: str, detail: str) -> InvalidRequest:
+    return InvalidRequest([{"pointer": f"#/query/{name}", "detail": f"{name} {detail}", "type": "period"}])

@@ -1,0 +1,103 @@
+"""Every figure, by the read model and by reckoning from the events: thousands of lives, all kinds of periods, zones and filters."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from projections.read_models.analytics_figures import Period, figures
+from projections.registry import load
+from query_api.buckets import bucket_starts, instant
+from query_api.figures import all_figures, series
+from tests.conftest import Database
+from tests.projections.desk import projected
+from tests.support.lives import BEGIN, SPAN, ZONES, Site, site, write
+from tests.support.reckoning import Question, reckoned
+
+SITES, QUESTIONS = 800, 2
+END = BEGIN + 1.3 * SPAN
+
+
+@pytest.fixture(scope="module")
+def sites(module_database: Database) -> list[Site]:
+    """Some with one task, some with many."""
+    pick = random.Random(23)
+    made = [site(pick, pick.choice([1, 3, 8])) for _ in range(SITES)]
+    head = write(module_database.owner_url, made)
+    asyncio.run(projected(module_database.app_url, load().chosen(["analytics", "tags"]), head))
+    return made
+
+
+@pytest.fixture(scope="module")
+def connection(module_database: Database) -> Iterator[psycopg.Connection[Any]]:
+    with psycopg.connect(module_database.app_url, autocommit=True, row_factory=dict_row, options="-c timezone=UTC") as opened:
+        yield opened
+
+
+def answered(connection: psycopg.Connection[Any], home: Site, asked: Question) -> dict[str, Any]:
+    """As the route does."""
+    name = next((name for name, tag in home.tags.items() if tag == asked.tag_id), None)
+    period = Period(asked.began, asked.ended, asked.now)
+    statement = figures(home.id, None, period, assignee_id=asked.assignee_id, tag=name.swapcase() if name else None)
+    row = connection.execute(statement.sql, statement.parameters, binary=True, prepare=True).fetchone()
+    assert row is not None
+    starts = bucket_starts(asked.began, asked.ended or asked.now, asked.zone, asked.bucket)  # type: ignore[arg-type]
+    assert starts is not None
+    return {**all_figures(row), "series": series(row, starts)}
+
+
+def question(pick: random.Random, home: Site) -> Question:
+    """Bounds are moments of events, a microsecond beside, days of the zone, or anything."""
+    zone = ZoneInfo(pick.choice(ZONES))
+    events: list[datetime] = [fact.at for fact in home.facts] + [
+        v for f in home.facts if (v := f.data.get("changes", {}).get("completed_at"))
+    ]
+
+    def bound() -> datetime:
+        match pick.randrange(4):
+            case 0:
+                return pick.choice(events) + pick.choice([-1, 0, 1]) * timedelta(microseconds=1)
+            case 1:
+                return instant((BEGIN + pick.random() * SPAN).date(), zone)
+            case 2:
+                return BEGIN + timedelta(days=pick.randrange(300))
+            case _:
+                return BEGIN + pick.random() * SPAN
+
+    began, ended = sorted([bound(), bound()])
+    ended = ended if began < ended else began + timedelta(microseconds=1)
+    now = pick.choice([END, END, END + timedelta(days=90)])
+    until_now = pick.random() < 0.3
+    return Question(
+        began, None if until_now else pick.choice([ended, ended, ended, END + timedelta(days=40)]), now, zone,
+        pick.choice(["day", "day", "week", "month"]),
+        pick.choice([None, None, *home.people]), pick.choice([None, None, *home.tags.values()]),
+    )  # fmt: skip
+
+
+def _close(found: Any) -> Any:
+    """Floats to the last digits but two."""
+    if isinstance(found, dict):
+        return {name: _close(value) for name, value in found.items()}
+    if isinstance(found, list):
+        return [_close(value) for value in found]
+    return pytest.approx(found, rel=1e-11, abs=1e-11) if isinstance(found, float) else found
+
+
+def test_every_figure_is_what_the_events_come_to(sites: list[Site], connection: psycopg.Connection[Any]) -> None:
+    pick = random.Random(5)
+    for number, home in enumerate(sites):
+        for asked in [question(pick, home) for _ in range(QUESTIONS)]:
+            wanted = reckoned(home.facts, asked)
+            for one in wanted["by_assignee"]:
+                one["assignee_id"] = None if one["assignee_id"] is None else str(one["assignee_id"])
+            found = answered(connection, home, asked)
+            assert found == _close(wanted), (number, asked)
