@@ -18,12 +18,13 @@ from infrastructure.http.call import Call, Reply
 from infrastructure.http.documents import QueryCall, problems
 from infrastructure.http.problems import InvalidRequest, RoleForbids
 from infrastructure.http.routing import Router
+from infrastructure.http.sheets import CsvResponse, csv_reply
 from infrastructure.http.values import Instant, Parameters, Text, iso
 from projections.answers.analytics import AnalyticsOut
 from projections.read_models.analytics_figures import Period, figures
 from projections.read_models.users import zone_of
 from query_api.buckets import BUCKETS_MAX, Bucket, bucket_starts, instant
-from query_api.dependencies import plain, read
+from query_api.dependencies import at, plain, read
 from query_api.figures import all_figures, series
 
 router = Router(prefix="/analytics", tags=["analytics"])
@@ -81,6 +82,15 @@ async def analytics(query: Annotated[AnalyticsQuery, Query()], call: QueryCall) 
         of_bucket["start"] = iso(of_bucket["start"])
     period = {"from": iso(asked.period.began), "to": iso(asked.ended), "timezone": asked.zone.key}
     return plain({**period, **body}, row["checkpoint"])
+
+
+@router.get("/export", response_class=CsvResponse, operation_id="exportAnalytics", responses=problems(403))
+async def export(query: Annotated[AnalyticsQuery, Query()], call: QueryCall) -> Reply:
+    """`series` as CSV for a spreadsheet, a row a bucket: start, created, completed."""
+    asked, row = await _looked_up(query, call)
+    buckets = await asyncio.to_thread(series, row, asked.starts)
+    rows = ((iso(of_bucket["start"]), of_bucket["created"], of_bucket["completed"]) for of_bucket in buckets)
+    return csv_reply("analytics.csv", ("start", "created", "completed"), rows, at(row["checkpoint"]))
 
 
 async def _looked_up(query: AnalyticsQuery, call: Call) -> tuple[Asked, dict[str, Any]]:

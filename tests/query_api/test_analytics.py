@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -111,7 +113,8 @@ def test_a_developer_gets_their_own_figures_and_nobody_elses(ann: Person, dev: P
     assert (own["created"], own["completed"], own["open"]) == (1, 1, 0)
     assert [one["assignee_id"] for one in own["by_assignee"]] == [dev.id]
     assert analytics(dev, assignee_id=dev.id)["created"] == 1
-    assert refused(dev.client.get("/analytics", params={"assignee_id": ann.id}), 403)["type"] == "/problems/role-forbids"
+    for path in ("/analytics", "/analytics/export"):
+        assert refused(dev.client.get(path, params={"assignee_id": ann.id}), 403)["type"] == "/problems/role-forbids"
 
 
 def test_a_stranger_finds_no_organization(url: str, ann: Person) -> None:
@@ -171,6 +174,21 @@ def test_the_answer_tells_how_far_it_has_seen_and_waits_for_more(ann: Person) ->
     assert int(ann.client.get("/analytics").headers["Log-Position"]) >= int(written.headers["Log-Position"]) > seen
     beyond = ann.client.get("/analytics", headers={"Min-Position": "999999999"})
     assert refused(beyond, 503)["type"] == "/problems/projection-behind"
+
+
+@pytest.mark.usefixtures("tasks")
+def test_the_export_has_a_row_for_each_bucket_of_the_series(ann: Person) -> None:
+    period = {"from": (datetime.now(UTC) - timedelta(days=2000)).isoformat(), "to": (datetime.now(UTC) + timedelta(days=2)).isoformat()}
+    answer = ann.client.get("/analytics/export", params=period)
+    assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (200, "text/csv")
+    assert answer.headers["content-disposition"] == 'attachment; filename="analytics.csv"'
+    assert int(answer.headers["Log-Position"]) > 0
+    rows = list(csv.DictReader(io.StringIO(answer.text, newline="")))
+    assert list(rows[0]) == ["start", "created", "completed"]
+    wanted = analytics(ann, **period)["series"]
+    assert len(wanted) > 2000
+    assert [{**row, "created": int(row["created"]), "completed": int(row["completed"])} for row in rows] == wanted
+    assert refused(ann.client.get("/analytics/export", params={"bucket": "hour"}), 422)["type"] == "/problems/validation-error"
 
 
 def test_the_alias_without_a_version_answers_the_same(url: str, ann: Person) -> None:

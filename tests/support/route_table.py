@@ -127,6 +127,9 @@ ROUTES: Mapping[str, Case | tuple[Case, ...]] = {
     "readTag": members(200, path=tag),
     "updateTag": each("200 200 200 403 403 403 403 403", path=tag, body={"color": "#00ff00"}),
     "deleteTag": each("204 204 204 403 403 403 403 403", path=tag),
+    # analytics
+    "readAnalytics": (everybody(200), each("200 200 200 403 200 403 403 200", query=lambda world, who: {"assignee_id": world.boss.id})),
+    "exportAnalytics": (everybody(200), each("200 200 200 403 200 403 403 200", query=lambda world, who: {"assignee_id": world.boss.id})),
     # organizations
     "createOrganization": everybody(201, body={"name": "Another"}),
     "listOrganizations": everybody(200),

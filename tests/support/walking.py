@@ -70,7 +70,7 @@ class Case:
     expected: Mapping[str, int]  # by role, and of `superuser` and `stranger`; who is left out is not asked
     path: Maker | Mapping[str, str] = field(default_factory=dict)  # parameters by name
     body: Maker | Mapping[str, Any] | None = None
-    query: Mapping[str, str] = field(default_factory=dict)
+    query: Maker | Mapping[str, str] = field(default_factory=dict)
     public: bool = False  # no login is needed
     as_newcomer: bool = False  # by somebody whose login session is needed no more
 
@@ -80,7 +80,7 @@ class Case:
         body = _made(self.body, world, who)
         if method == "GET":
             headers["Min-Position"] = str(world.position)
-        return who.client.request(method, path, json=body, params=dict(self.query), headers=headers)
+        return who.client.request(method, path, json=body, params=_made(self.query, world, who), headers=headers)
 
 
 def each(statuses: str, *, superuser: int | None = None, stranger: int | None = None, **request: Any) -> Case:
