@@ -42,4 +42,4 @@ def create_app(settings: Settings | None = None) -> Api:
         import_room(room)
     registry.check()
     check_upcasting()
-    return Api("Trialog commands", "command_api.routes", _services, settings or Settings.load())
+    return Api("Trialog commands", "command_api.routes", _services, settings or Settings.load(), other_room="query_api.routes")

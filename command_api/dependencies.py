@@ -14,10 +14,10 @@ from domain.aggregates.access import refused as refused_fact
 from domain.kernel.aggregate import Root
 from domain.kernel.command import Command, Context, IdempotencyKey
 from domain.kernel.errors import DomainError
-from infrastructure.command_bus import Outcome
 from infrastructure.event_store.store import AggregateStore
 from infrastructure.http.call import Call, Headers, Reply, json_reply
 from infrastructure.presenting import presented
+from infrastructure.receipts import Outcome
 from projections.statements import Statement
 
 Present = Callable[[Any, AggregateStore], Awaitable[Mapping[str, Any]]]
@@ -67,11 +67,19 @@ def told(outcome: Outcome) -> Headers:
     return headers
 
 
-async def note(call: Call, fact: AggregateEvent, *, reason: str | None = None) -> int:
-    """Store a fact in the circumstances of the request; its position."""
+async def note(call: Call, fact: AggregateEvent, *, reason: str | None = None, facts: Mapping[str, Any] | None = None) -> int:
+    """Store a fact in the circumstances of the request, with its idempotency key and the answer; its position.  Errors: KeyRepeated."""
     bus = call.services.bus
     assert bus is not None, "command routes run in processes that can write"
-    return await bus.note(fact, call.actor, _context(call, call.change_reason() or _told(reason)))
+    return await bus.note(fact, call.actor, _context(call, call.change_reason() or _told(reason)), key=_key(call), facts=facts)
+
+
+async def answered(call: Call) -> Outcome | None:
+    """What was answered to this request before, by its idempotency key.  Errors: KeyReused."""
+    bus = call.services.bus
+    assert bus is not None, "command routes run in processes that can write"
+    key = _key(call)
+    return None if key is None else await bus.answered(key)
 
 
 async def remember_refusal(call: Call, error: DomainError) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import Annotated, Any
 
 from email_validator import EmailNotValidError, validate_email
@@ -11,11 +10,12 @@ from pydantic import AfterValidator, Field
 
 from domain.commands.passwords import PasswordRules
 from domain.commands.users import DEFAULT_TIMEZONE
-from infrastructure.http.values import Body, FreeForm, Text, Zone
+from infrastructure.http.values import Body, FreeForm, Text, Zone, composed
 from infrastructure.settings import Settings
 
 USERNAME = re.compile(r"[A-Za-z0-9._-]{3,64}")
 PREFERENCES_MAX = 100
+PASSWORD_LENGTH_MAX = 128  # characters
 
 
 def _email(text: str) -> str:
@@ -32,8 +32,8 @@ def _username(text: str) -> str:
 
 
 def _password(text: str) -> str:
-    text = unicodedata.normalize("NFC", text)
-    if not 8 <= len(text) <= 128:
+    text = composed(text, PASSWORD_LENGTH_MAX)
+    if not 8 <= len(text) <= PASSWORD_LENGTH_MAX:
         raise ValueError("must have 8 to 128 characters")
     return text
 

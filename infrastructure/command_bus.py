@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 from weakref import WeakValueDictionary
@@ -20,7 +20,7 @@ from domain.kernel import registry
 from domain.kernel.actor import Actor
 from domain.kernel.aggregate import Root, kinds
 from domain.kernel.command import Command, Context, Decision, IdempotencyKey
-from domain.kernel.errors import Conflict, DomainError, Invalid, InvariantViolated, NotFound, ReasonRequired, Stale
+from domain.kernel.errors import Conflict, DomainError, NotFound, ReasonRequired, Stale
 from infrastructure.batches import EachPart, as_decision
 from infrastructure.clock import new_id
 from infrastructure.event_store.metadata import MetadataWriter
@@ -28,35 +28,10 @@ from infrastructure.event_store.records import Append, KeptReceipt, KeyRepeated,
 from infrastructure.event_store.store import AggregateStore
 from infrastructure.event_store.unit import Unit, changed
 from infrastructure.passwords import OnceEach
+from infrastructure.receipts import KeyInFlight, KeyReused, Outcome, outcome_text
 
-MAX_ATTEMPTS = 12
+RETRY_SECONDS = 8.0  # for how long a command that loses races is decided anew
 log = structlog.get_logger(__name__)
-
-
-class KeyReused(Invalid):
-    """This Idempotency-Key was used for another request; choose a new key for each new request."""
-
-    code = "idempotency-key-reused"
-
-    def __init__(self) -> None:
-        super().__init__("Idempotency-Key", "was used for another request", "reused")
-
-
-class KeyInFlight(InvariantViolated):
-    """A request with this Idempotency-Key is being worked on; wait for its answer."""
-
-    code = "idempotency-key-in-flight"
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of a command."""
-
-    answer: Any  # of the handler; on a replay the aggregate as it was when it was first answered
-    position: int  # of the last event, or of the decision
-    facts: dict[str, Any]
-    replayed: bool = False
-    events_count: int = 0
 
 
 class CommandBus:
@@ -134,8 +109,10 @@ class CommandBus:
     async def _attempts(
         self, command: Command, context: Context, if_match: Callable[[int], bool] | None, key: IdempotencyKey | None, held: AsyncExitStack
     ) -> Outcome:
-        fresh = in_line = False
-        for attempt in range(MAX_ATTEMPTS):
+        fresh = False
+        in_line = await self._queued_behind_losers(command, held)
+        deadline, lost = time.monotonic() + RETRY_SECONDS, 0
+        while time.monotonic() < deadline:
             unit = Unit(self._store, fresh=fresh)
             try:
                 decision = await self._decide(command, context, unit, if_match)
@@ -154,15 +131,24 @@ class CommandBus:
                     raise decision.answer  # a refusal that changes something: it is stored, and still a refusal
                 return saved
             except VersionConflict:
-                fresh = True
+                fresh, lost = True, lost + 1
                 if not in_line:
                     # Losers of a race stand in line by stream: retrying all at once, most would lose again and again.
                     in_line = True
                     for stream_id in _meeting_points(saves):
                         await held.enter_async_context(self._turns.setdefault(stream_id, asyncio.Lock()))
                 else:
-                    await asyncio.sleep(random.uniform(0, 0.004 * min(attempt, 8)))  # noqa: S311 - jitter, not a secret
+                    await asyncio.sleep(random.uniform(0, 0.004 * min(lost, 8)))  # noqa: S311 - jitter, not a secret
         raise Conflict
+
+    async def _queued_behind_losers(self, command: Command, held: AsyncExitStack) -> bool:
+        """Whoever comes while others stand in line for the same stream goes to its end, or these would lose to newcomers for ever."""
+        target = command.target()
+        turn = None if target is None else self._turns.get(target[1])
+        if turn is None or not turn.locked():
+            return False
+        await held.enter_async_context(turn)
+        return True
 
     async def _decide(self, command: Command, context: Context, unit: Unit, if_match: Callable[[int], bool] | None) -> Decision:
         await registry.policy_of(type(command))(command, context.actor, unit, context.now)
@@ -183,7 +169,7 @@ class CommandBus:
 
     async def _save(self, context: Context, decision: Decision, saves: tuple[Root, ...], key: IdempotencyKey | None) -> Outcome:
         actor = decision.actor or context.actor
-        receipt = None if key is None else Receipt(key, _outcome_text(decision))
+        receipt = None if key is None else Receipt(key, outcome_text(decision))
         if not saves and receipt is None and decision.fact is None:
             return Outcome(decision.answer, await self._store.log.head(), decision.facts)
         metadata = await self._metadata.write(actor, context)
@@ -198,12 +184,29 @@ class CommandBus:
             self._store.settle(saves, stored)
         return Outcome(decision.answer, stored.last_position, decision.facts, events_count=append.events_count)
 
-    async def note(self, event: AggregateEvent, actor: Actor, context: Context) -> int:
-        """Store a fact that no command decides and no version guards, such as a refusal.  Answers its position."""
+    async def note(
+        self,
+        event: AggregateEvent,
+        actor: Actor,
+        context: Context,
+        *,
+        key: IdempotencyKey | None = None,
+        facts: Mapping[str, Any] | None = None,
+    ) -> int:
+        """Store a fact that no command decides and no version guards, such as a refusal.  Answers its position.
+
+        `key`: kept with it, and with `facts`, the answer.  Errors: KeyRepeated; see `answered`.
+        """
         metadata = await self._metadata.write(actor, context, about=getattr(event, "subject_id", None))
         stream = await self._store.encode_fact(event, metadata, actor.id, actor.organization_id)
-        stored = await self._store.log.append(Append(new_id(), (stream,), actor.session_id))
+        receipt = None if key is None else Receipt(key, orjson.dumps({"facts": dict(facts or {})}, default=str).decode())
+        stored = await self._store.log.append(Append(new_id(), (stream,), actor.session_id, receipt))
         return stored.last_position
+
+    async def answered(self, key: IdempotencyKey) -> Outcome | None:
+        """What was answered under this key; None: nothing yet.  Errors: KeyReused."""
+        kept = await self._store.log.receipt(key.caller_id, key.key)
+        return None if kept is None else await self._replay(kept, key)
 
     async def _replay(self, kept: KeptReceipt, key: IdempotencyKey) -> Outcome:
         if kept.fingerprint != key.fingerprint:
@@ -226,11 +229,3 @@ def _guarding(decision: Decision, saves: Sequence[Root]) -> tuple[StreamAppend, 
     """No events for streams that must not have moved: the append looks at their versions all the same."""
     saved = {a.id for a in saves}
     return tuple(StreamAppend(g.id, g.version - len(g.pending_events), ()) for g in decision.guards if g.id not in saved)
-
-
-def _outcome_text(decision: Decision) -> str:
-    """An answer that is an aggregate is kept as its version: its history gives the same body again."""
-    named = {}
-    if isinstance(decision.answer, Root):
-        named = {"kind": decision.answer.TOPIC, "id": decision.answer.id, "version": decision.answer.version}
-    return orjson.dumps({**named, "facts": decision.facts}).decode()

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import uvicorn
 
+from infrastructure.http.protocol import BoundedProtocol
+
 DRAIN_SECONDS = 6  # for requests under way; whoever stops us waits a little longer before killing
 GARBAGE_THRESHOLDS = (50_000, 20, 100)
 BACKLOG = 2048  # connections not yet accepted
@@ -64,7 +66,7 @@ def serve(app_factory: str, host: str, port: int, uds: str | None = None) -> Non
         port=port,
         uds=uds,
         loop="uvloop" if sys.platform != "win32" else "asyncio",
-        http="httptools",
+        http=BoundedProtocol,
         ws="none",
         lifespan="on",
         access_log=False,

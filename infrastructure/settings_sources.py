@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
@@ -63,6 +63,14 @@ def normalized_redis_url(value: str) -> str:
     url = re.sub(r"^valkey(s?)://", r"redis\1://", value.strip())
     if not url.startswith(REDIS_SCHEMES):
         raise ValueError("must begin with redis://, rediss:// or unix://")
+    parts = urlsplit(url)
+    databases = [*parse_qs(parts.query).get("db", []), *([parts.path.strip("/")] if parts.scheme != "unix" else [])]
+    if not all(name.isdigit() for name in databases if name):
+        raise ValueError("must name its database by a number")
+    try:
+        _ = parts.port
+    except ValueError:
+        raise ValueError("must have a port from 0 to 65535") from None
     return url
 
 

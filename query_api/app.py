@@ -30,4 +30,4 @@ def create_app(settings: Settings | None = None) -> Api:
     """Errors: BrokenUpcasting, SettingsError."""
     import_room("domain.aggregates")  # so that the log's topics are known
     check_upcasting()
-    return Api("Trialog queries", "query_api.routes", _services, settings or Settings.load())
+    return Api("Trialog queries", "query_api.routes", _services, settings or Settings.load(), other_room="command_api.routes")

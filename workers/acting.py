@@ -15,8 +15,8 @@ from domain.kernel.aggregate import Root, derived_id, kinds
 from domain.kernel.command import Command, IdempotencyKey
 from domain.kernel.ports import Secrets
 from domain.kernel.text import ERASED
-from infrastructure.command_bus import Outcome
 from infrastructure.reactions import ReactionRows
+from infrastructure.receipts import Outcome
 from infrastructure.wiring import Services
 from workers.mail import Letters, Mailer
 from workers.registry import Recorded

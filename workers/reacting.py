@@ -11,9 +11,9 @@ import orjson
 import structlog
 
 from domain.kernel.errors import Conflict, DomainError, Unavailable
-from infrastructure.command_bus import KeyInFlight
 from infrastructure.event_store.metadata import read_actor
 from infrastructure.event_store.transcoding import decode, subjects_of_row
+from infrastructure.receipts import KeyInFlight
 from workers.acting import Act, Means
 from workers.mail import Final
 from workers.registry import Reaction, Recorded, Registry

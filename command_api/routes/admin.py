@@ -6,14 +6,18 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 from uuid import UUID
 
+import orjson
 from pydantic import AfterValidator, Field, model_validator
 
-from command_api.dependencies import note
+from command_api.dependencies import answered, note, told
 from domain.aggregates.operations import requested
+from domain.kernel.errors import Conflict
+from infrastructure.event_store.records import KeyRepeated
 from infrastructure.http.call import Call, Reply, json_reply
 from infrastructure.http.documents import CommandCall, commands
 from infrastructure.http.routing import Router, access
 from infrastructure.http.values import Answer, Body, Instant, ReasonBody, Text, json_bytes
+from infrastructure.receipts import Outcome
 from projections import admin
 
 router = Router(prefix="/admin", tags=["admin"])
@@ -157,11 +161,24 @@ async def skip(letter_id: UUID, body: SkipBody, call: CommandCall) -> Reply:
 
 async def _act(call: Call, reason: str | None, act: str, kind: str, name: Any, do: Act, *, status: int = 204) -> Reply:
     """The act is committed once its event is stored: refused or lost before that, there is neither."""
-    async with call.services.pool.connection() as connection, connection.transaction():
-        answer = await do(connection, name)
-        position = await note(call, requested(act, kind, name), reason=reason)
-    told = [(b"log-position", str(position).encode())]
-    return Reply(status, b"", told) if answer is None else json_reply(status, json_bytes(answer), told)
+    if (before := await answered(call)) is not None:
+        return _acted(before, status)
+    try:
+        async with call.services.pool.connection() as connection, connection.transaction():
+            facts = {"answer": orjson.loads(json_bytes(await do(connection, name)))}
+            position = await note(call, requested(act, kind, name), reason=reason, facts=facts)
+    except KeyRepeated:  # a twin was faster
+        if (before := await answered(call)) is None:
+            raise Conflict from None
+        return _acted(before, status)
+    return _acted(Outcome(None, position, facts), status)
+
+
+def _acted(outcome: Outcome, status: int) -> Reply:
+    answer = outcome.facts["answer"]
+    if answer is None:
+        return Reply(status, b"", told(outcome))
+    return json_reply(status, orjson.dumps(answer), told(outcome))
 
 
 def _why(body: ReasonBody | None) -> str | None:

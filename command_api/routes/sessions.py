@@ -175,13 +175,18 @@ async def _end(call: Call, body: RefreshBody | None, command: type[LogOut | LogO
 
 
 async def _whose(call: Call, body: RefreshBody | None, command: type[LogOut | LogOutEverywhere]) -> Command:
-    """By access token where there is one, else by refresh token."""
+    """By access token where there is a good one, else by refresh token: a browser may have slept longer than the first lives."""
+    useless: Exception = refusals.NotLoggedIn()
     if call.header(b"authorization"):
-        await call.services.authenticator.admit_without_organization(call)
-        assert call.actor.id is not None, "whoever was admitted is somebody"
-        assert call.actor.session_id is not None, "and came with a login session"
-        return command(user_id=call.actor.id, session_id=call.actor.session_id)
-    text = _given_token(call, body, or_else=refusals.NotLoggedIn())
+        try:
+            await call.services.authenticator.admit_without_organization(call)
+        except refusals.NotLoggedIn as error:
+            useless = error
+        else:
+            assert call.actor.id is not None, "whoever was admitted is somebody"
+            assert call.actor.session_id is not None, "and came with a login session"
+            return command(user_id=call.actor.id, session_id=call.actor.session_id)
+    text = _given_token(call, body, or_else=useless)
     token = RefreshToken.parse(text)
     return command(user_id=token.user_id, session_id=token.session_id, refresh_token=text)
 
@@ -199,7 +204,9 @@ def _given_token(call: Call, body: RefreshBody | None, *, or_else: Exception | N
 
 def _from_form(body: bytes) -> Credentials:
     try:
-        fields = {name: values[-1] for name, values in parse_qs(body.decode(), keep_blank_values=True, max_num_fields=50).items()}
+        fields = {
+            name: values[-1] for name, values in parse_qs(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=50).items()
+        }
         form = LoginForm.model_validate(fields)
     except (UnicodeDecodeError, ValueError) as error:
         if isinstance(error, ValidationError):

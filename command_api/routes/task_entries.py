@@ -11,11 +11,11 @@ from pydantic import Field
 from command_api.dependencies import run, told
 from domain.aggregates.tasks import Task
 from domain.commands.task_entries import CommentOnTask, LogTime
-from infrastructure.command_bus import Outcome
 from infrastructure.http.call import Reply, json_reply
 from infrastructure.http.documents import CommandCall, commands
 from infrastructure.http.routing import Router, access
 from infrastructure.http.values import Day, ReasonBody, Text, iso
+from infrastructure.receipts import Outcome
 from projections.answers.task_entries import CommentOut, TimeEntryOut
 
 router = Router(prefix="/tasks", tags=["tasks"])

@@ -13,7 +13,7 @@ from fastapi import APIRouter, FastAPI
 
 from infrastructure.discovery import import_room
 from infrastructure.http.documents import FaultOut, ProblemOut
-from infrastructure.http.edge import Edge, Receive, Scope, Send
+from infrastructure.http.edge import Edge, Receive, Scope, Send, canonical_path
 from infrastructure.http.health import health_router
 from infrastructure.http.pages import pages_router
 from infrastructure.http.routing import Routes
@@ -35,29 +35,51 @@ log = structlog.get_logger(__name__)
 class Api:
     """One API as an ASGI application.  Its routes are known at once; its services live from start-up to shut-down."""
 
-    def __init__(self, title: str, room: str, open_services: OpenServices, settings: Settings) -> None:
-        """`room`: the package with one module a feature, each with a `router` or several `routers`."""
+    def __init__(self, title: str, room: str, open_services: OpenServices, settings: Settings, *, other_room: str) -> None:
+        """`room`: the package with one module a feature, each with a `router` or several `routers`.
+
+        `other_room`: that of the other API, whose operations stand in the whole document and in what a path takes.
+        """
         configure_logging(settings.log_level, settings.log_format, for_good=settings.environment != "testing")
         self.settings = settings
         self.services: Services | None = None
         self._open_services = open_services
         self._opened: AbstractAsyncContextManager[Services] | None = None
         self._edge: Edge | None = None
-        self.neighbor: Callable[[str], set[str]] = lambda path: set()
+        self.neighbor: Callable[[str], set[str]] = self._told_of_the_other
         self._title = title
-        self._routers = [r for module in import_room(room) for r in getattr(module, "routers", None) or [module.router]]
+        self._routers = _routers(room)
+        self._other_room = other_room
+        self._other: Routes | None = None  # of the other API, when it is in another process
+        self._whole = b""
         self._document = b""  # made when it is first asked for: it costs as much as the rest of the start
         self.routes = Routes()
         for router in self._routers:
             self.routes.add(router, PREFIX)
         self.routes.add(health_router, "")
         for prefix in ("", PREFIX):
-            self.routes.add(pages_router(self.document), prefix)
+            self.routes.add(pages_router(self.document, self.whole_document), prefix)
 
     def document(self) -> bytes:
         """The OpenAPI document."""
         self._document = self._document or orjson.dumps(_document(self._title, self._routers))
         return self._document
+
+    def whole_document(self) -> bytes:
+        """The OpenAPI document of both APIs."""
+        if not self._whole:
+            routers = {id(r): r for r in [*self._routers, *_routers(self._other_room)]}
+            self._whole = orjson.dumps(_document("Trialog", list(routers.values())))
+        return self._whole
+
+    def _told_of_the_other(self, path: str) -> set[str]:
+        """What the other API takes at a path, from its declarations: asked for when a request is refused, and loaded then."""
+        if self._other is None:
+            self._other = Routes()
+            for router in _routers(self._other_room):
+                self._other.add(router, PREFIX)
+        methods = set(self._other.find(canonical_path(path))[0])
+        return methods | {"HEAD"} if "GET" in methods else methods
 
     def include(self, other: Api) -> None:
         """Tell the other API's operations too, in one document."""
@@ -109,6 +131,10 @@ async def lifespan(receive: Receive, send: Send, start: Callable[[], Any], stop:
             await stop()
             await send({"type": "lifespan.shutdown.complete"})
             return
+
+
+def _routers(room: str) -> list[APIRouter]:
+    return [r for module in import_room(room) for r in getattr(module, "routers", None) or [module.router]]
 
 
 def _document(title: str, routers: list[APIRouter]) -> dict[str, Any]:

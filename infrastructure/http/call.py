@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
@@ -11,7 +10,7 @@ from uuid import UUID
 
 from domain.kernel.actor import ANYBODY, Actor
 from infrastructure.http.problems import InvalidRequest
-from infrastructure.http.values import fault_in_text
+from infrastructure.http.values import composed, fault_in_text
 
 if TYPE_CHECKING:
     from infrastructure.http.routing import Route
@@ -98,9 +97,11 @@ class Call:
         if raw is None or not raw.strip():
             return None
         try:
-            text = unicodedata.normalize("NFC", unquote_to_bytes(raw.encode("latin-1")).decode())
+            text = composed(unquote_to_bytes(raw.encode("latin-1")).decode(), REASON_LENGTH_MAX)
         except UnicodeDecodeError:
             raise _header_fault("X-Change-Reason", "must be percent-encoded UTF-8") from None
+        except ValueError as error:
+            raise _header_fault("X-Change-Reason", str(error)) from None
         if len(text) > REASON_LENGTH_MAX:
             raise _header_fault("X-Change-Reason", f"must have at most {REASON_LENGTH_MAX} characters")
         if fault := fault_in_text(text, multiline=True):

@@ -5,6 +5,7 @@ Order of checks: 401 → organization (404) → 413, 415 → 400 → role (403) 
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable
@@ -31,6 +32,7 @@ Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
+BODY_SECONDS = 60.0
 AUTH = "/api/v1/auth/"
 ADMIN = "/api/v1/admin"  # whatever is asked for below it, there or not, nobody but superusers is told
 ALIASES = ("/api/auth", "/api/tasks", "/api/analytics")
@@ -172,7 +174,15 @@ def _nothing_here(method: str, error: DomainError) -> Route:
 
 
 async def read_body(call: Call, receive: Receive, route: Route) -> bytes:
-    """The whole body, bounded.  Errors: BodyTooLarge, UnsupportedMediaType, Unavailable (the client left)."""
+    """The whole body, bounded in size and time.  Errors: BodyTooLarge, BodyTooSlow, UnsupportedMediaType, Unavailable (the client left)."""
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await _read_body(call, receive, route)
+    except TimeoutError:
+        raise problems.BodyTooSlow(seconds=int(BODY_SECONDS)) from None
+
+
+async def _read_body(call: Call, receive: Receive, route: Route) -> bytes:
     limit = route.access.body_limit_bytes
     declared = call.header(b"content-length")
     if declared is not None and declared.isdigit() and int(declared) > limit:

@@ -44,8 +44,8 @@ OURS = {
 }
 
 
-def pages_router(document: Callable[[], bytes]) -> Router:
-    """The pages, showing what `document()` gives."""
+def pages_router(document: Callable[[], bytes], whole: Callable[[], bytes]) -> Router:
+    """The pages, showing what `document()` gives; `whole()` is that of both APIs, for a gateway in another process."""
     router = Router(include_in_schema=False)
 
     @router.get("/docs")
@@ -62,6 +62,11 @@ def pages_router(document: Callable[[], bytes]) -> Router:
     @access(public=True)
     async def openapi(call: PublicCall) -> Reply:
         return Reply(200, document(), [(b"content-type", b"application/json")])
+
+    @router.get("/openapi/whole.json")
+    @access(public=True)
+    async def openapi_of_both(call: PublicCall) -> Reply:
+        return Reply(200, whole(), [(b"content-type", b"application/json")])
 
     @router.get("/assets/{name}")
     @access(public=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import unicodedata
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import parse_qs
 from uuid import UUID
@@ -13,7 +13,11 @@ from pydantic import BaseModel, ValidationError
 
 from domain.kernel.errors import NotFound
 from infrastructure.http.problems import InvalidRequest, MalformedJson
-from infrastructure.http.values import fault_in_text
+from infrastructure.http.values import composed, fault_in_text
+
+FAULTS_TOLD = 50
+PARAMETER_LENGTH_MAX = 20_000  # characters: a cursor is long
+NAME_TOLD = 200  # characters of a member's name in a pointer
 
 
 def parsed_body(model: type[BaseModel], body: bytes) -> BaseModel:
@@ -30,7 +34,7 @@ def parsed_body(model: type[BaseModel], body: bytes) -> BaseModel:
         faults = error.errors(include_url=False, include_input=False, include_context=True)
         if faults[0]["type"] == "json_invalid":
             raise _unstorable() from None
-        raise InvalidRequest([_fault("#", f) for f in faults]) from None
+        raise InvalidRequest(_told("#", faults)) from None
 
 
 def _unstorable() -> InvalidRequest:
@@ -75,7 +79,12 @@ def parsed_parameters(model: type[BaseModel], repeatable: frozenset[str], raw: b
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise InvalidRequest([_fault("#/query", f) for f in error.errors(include_url=False, include_input=False)]) from None
+        raise InvalidRequest(_told("#/query", error.errors(include_url=False, include_input=False))) from None
+
+
+def _told(root: str, faults: Sequence[Any]) -> list[dict[str, str]]:
+    """The first of them: an answer must not be many times as long as what was sent."""
+    return [_fault(root, fault) for fault in faults[:FAULTS_TOLD]]
 
 
 def _storable(name: str, text: str) -> str:
@@ -84,11 +93,14 @@ def _storable(name: str, text: str) -> str:
         return text
     if fault := fault_in_text(text, multiline=False):
         raise InvalidRequest([{"pointer": f"#/query/{name}", "detail": fault, "type": "unstorable"}])
-    return unicodedata.normalize("NFC", text)
+    try:
+        return composed(text, PARAMETER_LENGTH_MAX)
+    except ValueError as error:
+        raise InvalidRequest([{"pointer": f"#/query/{name}", "detail": str(error), "type": "unstorable"}]) from None
 
 
 def _fault(root: str, fault: Any) -> dict[str, str]:
-    pointer = "/".join([root, *(str(part).replace("~", "~0").replace("/", "~1") for part in fault["loc"])])
+    pointer = "/".join([root, *(str(part)[:NAME_TOLD].replace("~", "~0").replace("/", "~1") for part in fault["loc"])])
     return {"pointer": pointer, "detail": fault["msg"].removeprefix("Value error, "), "type": fault["type"]}
 
 

@@ -50,6 +50,13 @@ class BodyTooLarge(EdgeError):
     status = 413
 
 
+class BodyTooSlow(EdgeError):
+    """The body did not come to its end within {seconds} seconds; send it again."""
+
+    code = "body-too-slow"
+    status = 408
+
+
 class UnsupportedMediaType(EdgeError):
     """Send the body as {accepted}."""
 

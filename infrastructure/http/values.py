@@ -27,6 +27,10 @@ from pydantic_core import CoreSchema, core_schema
 # C0 but tab, LF and CR in text of several lines; DEL and C1; lone surrogates.
 _LINE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _LINES = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+# Putting marks in order takes a time that grows with the square of their number; no language piles up so many (UAX 15, D3).
+_MARKS = "".join(chr(c) for c in range(0x300, 0x1E94B) if unicodedata.combining(chr(c)))
+_PILE = re.compile(f"[{_MARKS}]{{31}}")
+_LONGER = 4  # at most so many times as long is a text before it is composed
 _ZONES = frozenset(available_timezones())
 LINE_PATTERN = r"^[^\u0000-\u001f\u007f-\u009f]*$"
 LINES_PATTERN = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$"
@@ -37,6 +41,15 @@ def fault_in_text(text: str, *, multiline: bool) -> str | None:
     if (_LINES if multiline else _LINE).search(text):
         return "must not hold control characters or lone surrogates"
     return None
+
+
+def composed(text: str, most: int) -> str:
+    """NFC, of a text that is bounded before it is looked at.  Errors: ValueError."""
+    if len(text) > _LONGER * most:
+        raise ValueError(f"must have at most {most} characters")
+    if _PILE.search(text):
+        raise ValueError("must not have more than 30 combining marks in a row")
+    return unicodedata.normalize("NFC", text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +65,7 @@ class Text:
         if not (text.isascii() and text.isprintable()):
             if fault := fault_in_text(text, multiline=self.multiline):
                 raise ValueError(fault)
-            text = unicodedata.normalize("NFC", text)
+            text = composed(text, self.most)
         if not self.least <= len(text) <= self.most:
             raise ValueError(f"must have {self.least} to {self.most} characters")
         return text
@@ -118,6 +131,7 @@ Zone = Annotated[str, AfterValidator(_zone), Field(examples=["Asia/Kolkata"])]
 
 
 FREE_DEPTH_MAX = 16
+FREE_TEXT_MAX = 20_000  # characters
 
 
 def _free(value: Any, depth: int = 0) -> Any:
@@ -130,7 +144,7 @@ def _free(value: Any, depth: int = 0) -> Any:
     if isinstance(value, str):
         if fault := fault_in_text(value, multiline=True):
             raise ValueError(fault)
-        return unicodedata.normalize("NFC", value)
+        return composed(value, FREE_TEXT_MAX)
     if isinstance(value, (int, float)) and not -(2**63) <= value < 2**63:
         raise ValueError("must not hold numbers beyond 64 bits")
     return value

@@ -17,6 +17,7 @@ def nested(depth: int) -> bytes:
     return b'{"title": "x", "deep": ' + b"[" * depth + b"]" * depth + b"}"
 
 
+MARKS = "\u0315\u0300"  # to be put in order: a time that grows with the square of their number
 NOT_JSON = {
     "empty": b"",
     "blank": b" \n",
@@ -54,6 +55,8 @@ NOT_ALLOWED: dict[str, tuple[bytes, str]] = {
     "a tab in a title": (b'{"title": "a\\tb"}', "#/title"),
     "DEL": (b'{"title": "a\\u007f"}', "#/title"),
     "C1": (b'{"title": "x", "description": "\\u0085"}', "#/description"),
+    "more marks on a letter than any language has": (orjson.dumps({"title": "a" + MARKS * 31}), "#/title"),
+    "marks without end": (orjson.dumps({"title": "x", "description": MARKS * 200_000}), "#/description"),
     "an escape character in a description": (b'{"title": "x", "description": "\\u001b[31m"}', "#/description"),
     "a control character in a tag": (b'{"title": "x", "tags": ["ok", "a\\u0007"]}', "#/tags/1"),
     "a control character in a reason": (b'{"title": "x", "reason": "\\u0001"}', "#/reason"),
@@ -198,7 +201,9 @@ def test_a_small_body_in_chunks_is_a_body(site: Site, ann: Caller):
 )
 def test_what_is_not_http_is_400(site: Site, bytes_sent: bytes):
     with site.log.gains():
-        assert raw(site, bytes_sent).status == 400
+        answer = raw(site, bytes_sent)
+        assert (answer.status, answer.headers["content-type"]) == (400, "application/problem+json")
+        assert orjson.loads(answer.body)["type"] == "/problems/not-http"
 
 
 def test_a_client_that_leaves_in_the_middle_of_its_body_stores_nothing(site: Site, ann: Caller):
@@ -216,6 +221,7 @@ PREFERENCES: dict[str, Any] = {
     "a control character deep down": b'{"a": [{"b": ["\\u001f"]}]}',
     "a number beyond 64 bits": b'{"a": 123456789012345678901234567890}',
     "a number beyond any float": b'{"a": 1e400}',
+    "marks without end": orjson.dumps({"a": MARKS * 100_000}),
     "nested 100 levels deep": b'{"a": ' + b"[" * 100 + b"]" * 100 + b"}",
 }
 

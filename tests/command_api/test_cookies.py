@@ -127,3 +127,14 @@ def test_the_refresh_token_comes_as_a_cookie_that_no_script_reads(site: Site, an
     assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (True, "Strict", "/api")
     assert cookie["secure"] == ""  # plain http on this machine
     assert int(cookie["max-age"]) == answer.json()["refresh_expires_in"]
+
+
+@pytest.mark.parametrize("bearer", ["Bearer junk", "Bearer", "Basic YTpi", "Bearer eyJhbGciOiJub25lIn0.e30."])
+def test_a_useless_access_token_does_not_keep_anybody_from_logging_out_by_cookie(site: Site, ann: Caller, bearer: str):
+    token = new_token(site, ann)
+    assert with_cookie(site, "/auth/logout", token, authorization=bearer).status_code == 204
+    problem(with_cookie(site, "/auth/refresh", token), 401, "invalid-refresh-token")
+
+
+def test_without_a_cookie_a_useless_access_token_is_refused_for_what_it_is(site: Site):
+    problem(site.anybody.post("/auth/logout", authorization="Bearer junk"), 401, "malformed-token")

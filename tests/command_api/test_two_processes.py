@@ -143,6 +143,28 @@ def test_changes_that_race_for_one_task_are_all_kept(sites: Pair):
     assert sorted(answer.json()["version"] for answer in answers) == list(range(2, 18))
 
 
+def test_many_who_keep_changing_one_task_are_never_sent_away(sites: Pair):
+    """Whoever lost a race once must not lose to newcomers for ever."""
+    ann = sites[0].person()
+    task = ann.new_task()
+
+    def patch_on(n: int) -> list[int]:
+        with httpx.Client(base_url=f"{sites[n % 2].url}/api/v1", headers=ann.headers, timeout=30) as client:
+            return [client.patch(f"/tasks/{task['id']}", json={"title": f"{n} {m}"}).status_code for m in range(25)]
+
+    with ThreadPoolExecutor(16) as pool:
+        assert [status for statuses in pool.map(patch_on, range(16)) for status in statuses] == [200] * 400
+
+
+def test_each_process_by_itself_tells_what_the_other_takes(sites: Pair):
+    commands = sites[0]
+    refused = commands.anybody.delete("/tasks")
+    problem(refused, 405, "method-not-allowed")
+    assert refused.headers["allow"] == "GET, HEAD, POST"
+    assert set(httpx.get(f"{commands.url}/openapi.json").json()["paths"]["/api/v1/tasks"]) == {"post"}
+    assert {"get", "post"} <= set(httpx.get(f"{commands.url}/openapi/whole.json").json()["paths"]["/api/v1/tasks"])
+
+
 def test_of_changes_to_one_version_one_wins_and_the_others_are_stale(sites: Pair):
     ann = sites[0].person()
     task = ann.new_task()

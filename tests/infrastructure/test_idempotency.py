@@ -13,9 +13,9 @@ from domain.commands.organizations import AddMember
 from domain.commands.tasks import DeleteTask
 from domain.kernel.actor import Role
 from domain.kernel.errors import PolicyDenied
-from infrastructure.command_bus import KeyInFlight, KeyReused
 from infrastructure.event_store.memory import MemoryLog
 from infrastructure.event_store.records import Append, Stored
+from infrastructure.receipts import KeyInFlight, KeyReused
 from tests.conftest import Database
 from tests.support.asks import a_key, create_task, open_account, owner_of_a_clinic, revise
 from tests.support.desk import Desk

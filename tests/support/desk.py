@@ -10,7 +10,7 @@ from typing import Any
 from domain.kernel.actor import Actor
 from domain.kernel.command import Command, Context, IdempotencyKey
 from infrastructure.clock import new_id
-from infrastructure.command_bus import CommandBus, Outcome
+from infrastructure.command_bus import CommandBus
 from infrastructure.discovery import import_room
 from infrastructure.event_store.keyring import OpenSeals
 from infrastructure.event_store.log import EventLog
@@ -18,6 +18,7 @@ from infrastructure.event_store.memory import MemoryLog
 from infrastructure.event_store.metadata import MetadataWriter
 from infrastructure.event_store.records import StoredEvent
 from infrastructure.event_store.store import AggregateStore
+from infrastructure.receipts import Outcome
 from infrastructure.secrets import SystemSecrets
 from tests.support.world import ANN_AS_OWNER, NOON
 

@@ -18,6 +18,7 @@ import psycopg
 import uvicorn
 
 from command_api.app import create_app
+from infrastructure.http.protocol import BoundedProtocol
 from infrastructure.settings import Settings
 from tests.support.wait import eventually
 
@@ -155,7 +156,13 @@ def serving(settings: Settings) -> Iterator[Site]:
     with socket.socket(proto=socket.IPPROTO_TCP) as listening:
         listening.bind(("127.0.0.1", 0))
         config = uvicorn.Config(
-            create_app(settings), lifespan="on", http="httptools", loop="asyncio", log_config=None, access_log=False, server_header=False
+            create_app(settings),
+            lifespan="on",
+            http=BoundedProtocol,
+            loop="asyncio",
+            log_config=None,
+            access_log=False,
+            server_header=False,
         )
         server = _Uvicorn(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="command-api")

@@ -117,3 +117,21 @@ def test_a_rebuild_can_be_rolled_back(url: str) -> None:
     assert job["status"] == "completed", job
     assert model(root, "tasks")["generation"] < generation
     assert everything(ann) == before
+
+
+def test_an_act_sent_again_under_its_key_happens_once(url: str) -> None:
+    admin = superuser(url).client
+    keyed = {"Idempotency-Key": "rebuild the tags"}
+    first = admin.post("/admin/projections/tags/rebuild", headers=keyed)
+    assert first.status_code == 202
+    eventually(lambda: admin.get(f"/admin/rebuilds/{first.json()['id']}").json()["status"] == "completed", within_seconds=30)
+    again = admin.post("/admin/projections/tags/rebuild", headers=keyed)
+    assert (again.status_code, again.json(), again.headers["idempotency-replayed"]) == (202, first.json(), "true")
+    assert again.headers["log-position"] == first.headers["log-position"]
+    other = admin.post("/admin/projections/tasks/rebuild", headers=keyed)
+    assert (other.status_code, other.json()["type"]) == (422, "/problems/idempotency-key-reused")
+    assert admin.post("/admin/projections/tags/pause", headers={"Idempotency-Key": "p"}).status_code == 204
+    assert admin.post("/admin/projections/tags/resume").status_code == 204
+    assert admin.post("/admin/projections/tags/pause", headers={"Idempotency-Key": "p"}).headers["idempotency-replayed"] == "true"
+    [tags] = [m for m in admin.get("/admin/projections").json()["items"] if m["name"] == "tags"]
+    assert tags["status"] == "live"
