@@ -24,4 +24,4 @@ async def make_first_superuser(services: Services) -> None:
         await services.bus.dispatch(command, services.context(INSTALLATION))
     except EmailTaken:
         return
-    log.info("superuser.made", email=settings.first_superuser_email)
+    log.info("superuser.made")

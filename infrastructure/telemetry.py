@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from typing import Any
 
 import structlog
@@ -118,6 +118,14 @@ def _gauges(registry: CollectorRegistry, *labels: str) -> Callable[[str, str], G
     return lambda name, meaning: Gauge(name, meaning, labels, registry=registry)
 
 
+def _printable(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """What clients sent must not forge lines of a log, nor move a terminal's cursor."""
+    for name, value in event.items():
+        if isinstance(value, str) and not value.isprintable():
+            event[name] = value.encode("unicode_escape").decode("ascii")
+    return event
+
+
 def configure_logging(level: str, form: str, *, for_good: bool = True) -> None:
     """One line an event: JSON for machines, colors for a console.  `for_good=False`: another configuration may follow, as in tests."""
     numeric = getattr(logging, level.upper())
@@ -128,6 +136,7 @@ def configure_logging(level: str, form: str, *, for_good: bool = True) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _printable,
             structlog.processors.format_exc_info,
             renderer,
         ],

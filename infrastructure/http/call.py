@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Headers = list[tuple[bytes, bytes]]
 REASON_LENGTH_MAX = 1000
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-_ETAGS = re.compile(r'\s*(?:(W/)?"([\x21\x23-\x7e\x80-\xff]*)")\s*(?:,|$)')
+_ETAGS = re.compile(r'[\s,]*(?:(W/)?"([\x21\x23-\x7e\x80-\xff]*)")\s*(?:,[\s,]*|$)')  # empty members are passed over (RFC 9110)
 _JSON: tuple[bytes, bytes] = (b"content-type", b"application/json")
 
 
