@@ -28,6 +28,7 @@ class Index:
     columns: tuple[str, ...]
     where: str = ""
     using: str = "btree"
+    options: str = ""  # storage parameters
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ def primary_key(table: Table, at: str, generation: int) -> str:
 def create_indexes(table: Table, at: str, generation: int) -> list[str]:
     return [
         f"CREATE INDEX IF NOT EXISTS {table.name}__g{generation}_{number} ON {SCHEMA}.{at} USING {index.using} "
-        f"({', '.join(index.columns)}){' WHERE ' + index.where if index.where else ''}"
+        f"({', '.join(index.columns)}){f' WITH ({index.options})' if index.options else ''}{' WHERE ' + index.where if index.where else ''}"
         for number, index in enumerate(table.indexes, 1)
     ]
 

@@ -17,6 +17,7 @@ from benchmarks.demo.month import work
 from benchmarks.demo.operations import MODEL, show_lag, show_rebuild
 from benchmarks.demo.past import show_past
 from benchmarks.demo.people import assemble, team
+from benchmarks.demo.together import rename_a_tag
 from benchmarks.demo.work import Board
 from benchmarks.figures import percentiles
 from infrastructure.settings import Settings, SettingsError
@@ -43,6 +44,7 @@ async def play(instance: Instance, superuser: Person | None, commands: int, cons
     await work(board, commands, console)
     written = instance.figures.last_position - instance.figures.first_position
     console.print()
+    await rename_a_tag(board, console)
     await show_lists(board, console)
     await show_past(board, console)
     admin = await _admitted(instance, superuser, console)

@@ -47,6 +47,12 @@ class Known:
     def id(self) -> str:
         return str(self.body["id"])
 
+    def now(self, body: dict[str, Any]) -> None:
+        """What it has become."""
+        self.body = body
+        if self.versions is not None:
+            self.versions[body["version"]] = body
+
     def belongs_to(self, person: Person) -> bool:
         return person.id in (self.body["creator_id"], self.body["assignee_id"])
 
@@ -106,9 +112,7 @@ class Board:
         finally:
             task.busy = False
         if answer.ok and answer.body:
-            task.body = answer.json()
-            if task.versions is not None:
-                task.versions[task.body["version"]] = task.body
+            task.now(answer.json())
         return answer
 
 

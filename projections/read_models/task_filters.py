@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from projections.read_models.task_texts import FOUND, wanted_pieces
 from projections.statements import Sight
 from projections.texts import folded
 
@@ -46,6 +47,12 @@ def chosen(organization_id: UUID, sight: Sight, wanted: TaskFilter) -> tuple[lis
         parameters |= {name: value} if name else {}
     if "tags" in parameters:
         parameters["tags_count"] = len(parameters["tags"])
+    if words := folded(wanted.q).split():
+        found.append(FOUND)
+        parameters |= {
+            "words": [f"%{_literally(word)}%" for word in words],
+            "pieces": wanted_pieces(str(organization_id), words),
+        }
     return found, parameters
 
 
@@ -67,8 +74,6 @@ def _conditions(wanted: TaskFilter) -> Iterator[tuple[str, str, Any]]:
             yield f"t.{column} {compare} %({name})s", name, limit
     if wanted.tag:
         yield ALL_TAGS, "tags", sorted({folded(name) for name in wanted.tag})
-    if words := folded(wanted.q).split():
-        yield "t.search LIKE ALL (%(words)s)", "words", [f"%{_literally(word)}%" for word in words]
     if wanted.overdue is not None:
         overdue = f"coalesce(t.due_at < coalesce(%(now)s::timestamptz, now()) AND {OPEN}, false)"
         yield (overdue if wanted.overdue else f"NOT {overdue}"), "now", wanted.now

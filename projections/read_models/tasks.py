@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 from uuid import UUID
 
@@ -12,7 +13,6 @@ from projections.read_models.task_filters import VISIBLE, TaskFilter, chosen
 from projections.registry import Index, read_model
 from projections.rows import Row
 from projections.statements import REQUIRED, Listing, Page, Sight, SortKey, Statement, checkpoint_of
-from projections.texts import folded
 
 STATUSES = ("todo", "in_progress", "blocked", "in_review", "done", "cancelled")  # in the order in which lists sort them
 PRIORITIES = ("low", "medium", "high", "critical")
@@ -41,13 +41,9 @@ def _document(row: TaskRow) -> str:
     )[:-1].decode()
 
 
-def _search(row: TaskRow) -> str:
-    return folded(f"{row.title} {row.description}")
-
-
 @read_model(
     "tasks",
-    version=2,
+    version=3,
     key="task_id",
     # Few, and none on what most events change: a change that no index knows stays on its page.
     indexes=[
@@ -78,7 +74,6 @@ class TaskRow(Row):
     comments_count: Whole = 0
     completed_at: Time | None = None
     deleted: bool = False
-    search: Annotated[str, Rendered(_search)] = ""
     document: Annotated[str, Rendered(_document)] = ""
 
 
@@ -132,6 +127,7 @@ LISTING = Listing(
         "status": SortKey(_rank("t.status", STATUSES), "integer"),
     },
 )
+SEARCHED = replace(LISTING, models=(*MODELS, "task_texts"))
 DEFAULT_PAGE = Page()
 DEFAULT_LIST = LISTING.sql(DEFAULT_PAGE, [VISIBLE], COUNTED)
 
@@ -149,15 +145,17 @@ def task_list(organization_id: UUID, sight: Sight, session_id: UUID | None, want
     is_whole = len(conditions) == 1
     # An index knows the order, nothing is counted, nothing passed over.
     is_quick = is_whole and not page.skip and all(s.name == "created_at" for s in page.sort)
-    return LISTING.statement(page, conditions, parameters, total=COUNTED if is_whole else None, quick=is_quick)
+    listing = SEARCHED if wanted.q else LISTING
+    return listing.statement(page, conditions, parameters, total=COUNTED if is_whole else None, quick=is_quick)
 
 
 def task_ids(organization_id: UUID, sight: Sight, session_id: UUID | None, wanted: TaskFilter, limit: int) -> Statement:
     """The newest that the filter means, at most `limit`.  Columns: ids (in order), checkpoint, required."""
     conditions, parameters = chosen(organization_id, sight, wanted)
+    models = SEARCHED.models if wanted.q else MODELS
     sql = (
         "SELECT ARRAY(SELECT t.task_id FROM read_models.tasks t WHERE " + " AND ".join(conditions) + " "
         "ORDER BY t.created_at DESC, t.task_id DESC LIMIT %(limit)s) AS ids, "
-        f"{checkpoint_of(*MODELS)} AS checkpoint, {REQUIRED} AS required"
+        f"{checkpoint_of(*models)} AS checkpoint, {REQUIRED} AS required"
     )
-    return Statement(sql, parameters | {"session_id": session_id, "limit": limit}, MODELS)
+    return Statement(sql, parameters | {"session_id": session_id, "limit": limit}, models)

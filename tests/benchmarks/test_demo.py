@@ -29,6 +29,7 @@ def test_a_month_of_work_is_as_promised():
         assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:] + api.tail() + projector.tail()
     for told in (
         "100 % of the month",
+        "tasks show it",
         "the whole list by cursor",
         "replayed, its",
         "as answered then: yes",

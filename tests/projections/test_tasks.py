@@ -26,7 +26,7 @@ ALL = Sight(ANN, everything=True)
 
 
 def models() -> list[Model]:
-    return load().chosen(["tasks", "tags"])
+    return load().chosen(["tasks", "tags", "task_texts"])
 
 
 async def given_facts(database: Database, *facts: Recorded, session_id: UUID | None = None) -> int:
