@@ -25,7 +25,8 @@ async def test_an_organizations_tags_by_name(database: Database) -> None:
     await projected(database.app_url, load().chosen(["tags"]), append(database.app_url, *facts))
     found = read(database.app_url, tag_list(CLINIC, None, Page(limit=2, sort=BY_NAME)))
     assert [item["name"] for item in found["items"]] == ["Lab", "urgent"]
-    assert found["items"][1] == {"id": str(UUID(int=1)), "name": "urgent", "color": "#ff0000", "version": 1}
+    at = found["items"][1]["created_at"]
+    assert found["items"][1] == {"id": str(UUID(int=1)), "name": "urgent", "color": "#ff0000", "created_at": at, "version": 1}
     assert (found["total"], found["last_key"]) == (3, ["urgent", str(UUID(int=1))])
     rest = read(database.app_url, tag_list(CLINIC, None, Page(limit=2, after=found["last_key"], sort=BY_NAME)))
     assert ([item["name"] for item in rest["items"]], rest["last_key"]) == (["Ärger"], None)
@@ -37,7 +38,8 @@ async def test_a_renamed_tag_is_found_by_its_new_name_and_a_deleted_one_not_at_a
     facts.append(Recorded("tag.deleted", gone, {}))
     await projected(database.app_url, load().chosen(["tags"]), append(database.app_url, *facts))
     found = read(database.app_url, tag_list(CLINIC, None, Page(sort=BY_NAME)))
-    assert found["items"] == [{"id": str(kept), "name": "Äußerst", "color": "#00ff00", "version": 2}]
+    at = found["items"][0]["created_at"]
+    assert found["items"] == [{"id": str(kept), "name": "Äußerst", "color": "#00ff00", "created_at": at, "version": 2}]
     assert found["total"] == 1
     with psycopg.connect(database.app_url) as connection:
         assert connection.execute("SELECT name_folded FROM read_models.tags").fetchall() == [("äusserst",)]
