@@ -40,6 +40,8 @@ class Metrics:
         self.projection_position = Gauge(
             "trialog_projection_position", "Position a read model has reached", ["projection"], registry=registry
         )
+        self.standby_behind = Gauge("trialog_standby_behind_seconds", "How far a standby may be behind the primary", registry=registry)
+        self._queries = Counter("trialog_queries", "Reading statements by the server they went to", ["server"], registry=registry)
         of_model, of_job = _gauges(registry, "projection"), _gauges(registry, "projection", "kind")
         self.seen_events = of_model(
             "trialog_projection_seen_events", "Events counted one by one: as many as the position, or something was skipped"
@@ -79,6 +81,10 @@ class Metrics:
     def command(self, name: str, outcome: str, seconds: float) -> None:
         """Count one command by its outcome: stored, unchanged, replayed, or the code of a refusal."""
         self._commands.labels(name, outcome).inc()
+
+    def query(self, server: str) -> None:
+        """Count one reading statement: primary or standby."""
+        self._queries.labels(server).inc()
 
     def batch(self, appends: int, events: int, seconds: float) -> None:
         """Count one batch of the appender."""

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from psycopg.conninfo import make_conninfo
 
@@ -22,10 +22,11 @@ from infrastructure.event_store.keyring import Keyring
 from infrastructure.event_store.log import EventLog, Pool, PostgresLog
 from infrastructure.event_store.metadata import MetadataWriter
 from infrastructure.event_store.store import AggregateStore
+from infrastructure.hints import Hints
 from infrastructure.history import History
 from infrastructure.http.addresses import Networks, networks
 from infrastructure.http.call import Call
-from infrastructure.http.consistency import ConsistentReader, Waiting
+from infrastructure.http.consistency import ConsistentReader
 from infrastructure.http.limiting import Limiter
 from infrastructure.http.paging import Cursors
 from infrastructure.passwords import HashedPasswords
@@ -34,6 +35,7 @@ from infrastructure.reading import ReadPipeline
 from infrastructure.rights import Rights
 from infrastructure.secrets import SystemSecrets, derived_key
 from infrastructure.settings import Settings
+from infrastructure.standby import Server, Standby, Waiting
 from infrastructure.telemetry import Metrics
 
 ISSUER = "trialog"
@@ -84,7 +86,10 @@ class Services:
         )  # fmt: skip
 
 
-MakeWaiter = Callable[[str], AbstractAsyncContextManager[Waiting]]  # of a server's URL: what wakes when its read models move on
+class MakeWaiter(Protocol):
+    """Of a server's URL: what wakes when its read models move on."""
+
+    def __call__(self, url: str, *, standby: bool = False) -> AbstractAsyncContextManager[Waiting]: ...
 
 
 class NoAppends:
@@ -112,7 +117,9 @@ async def command_services(settings: Settings, waiter: MakeWaiter) -> AsyncItera
         appender = Appender(make_conninfo("", **as_application(url)), queue_limit=settings.append_queue_limit, observe=metrics.batch)
         await appender.start()
         stack.push_async_callback(appender.stop)
-        services = await _services(stack, settings, metrics, connections, PostgresLog(appender, connections), url)
+        hints = await stack.enter_async_context(Hints(settings.redis_url)) if has_standby(settings) else None
+        log = PostgresLog(appender, connections, None if hints is None else hints.wrote)
+        services = await _services(stack, settings, metrics, connections, log, url)
         services.appender = appender
         services.attempts = Attempts(settings.redis_url, enabled=settings.rate_limit_enabled or settings.environment == "production")
         stack.push_async_callback(services.attempts.stop)
@@ -120,38 +127,68 @@ async def command_services(settings: Settings, waiter: MakeWaiter) -> AsyncItera
         metadata = MetadataWriter(services.keyring)
         services.bus = CommandBus(services.store, metadata, observe=metrics.command, publish=services.rights.observe)
         # Commands look for candidates now and then: a pipeline that is not started sends them to the pool.
-        services.reader = await _reader(stack, settings, services, url, waiter, ReadPipeline({}))
+        primary = await _server(stack, "primary", connections, url, waiter, ReadPipeline({}))
+        services.reader = ConsistentReader(primary, services.rights, timeout_seconds=settings.consistency_timeout_seconds)
         yield services
         await services.store.drain()
 
 
 @asynccontextmanager
 async def query_services(settings: Settings, waiter: MakeWaiter) -> AsyncIterator[Services]:
-    """Everything a query process needs, on read-only connections."""
+    """Everything a query process needs, on read-only connections.
+
+    The log itself, rights and keys are read from the primary, for their newest end is asked for; read models from the standby, if
+    there is one.
+    """
     async with AsyncExitStack() as stack:
-        url = settings.needed("query_database_url")
-        connections = pool(
-            url, size=settings.read_pool_size, statement_timeout_seconds=settings.statement_timeout_seconds, read_only=True, name="queries"
+        url = settings.needed("database_url")
+        connections = await _reading_pool(stack, settings, url, "queries")
+        metrics = Metrics()
+        services = await _services(stack, settings, metrics, connections, PostgresLog(NoAppends(), connections), url)  # type: ignore[arg-type]
+        primary = await _server(stack, "primary", connections, url, waiter, await _pipeline(stack, url))
+        standby = await _standby(stack, settings, connections, waiter) if has_standby(settings) else None
+        if standby is not None:
+            metrics.standby_behind.set_function(lambda: standby.behind_seconds)
+        services.reader = ConsistentReader(
+            primary, services.rights, timeout_seconds=settings.consistency_timeout_seconds, standby=standby, count=metrics.query
         )
-        await _opened(stack, connections)
-        services = await _services(stack, settings, Metrics(), connections, PostgresLog(NoAppends(), connections), url)  # type: ignore[arg-type]
-        pipeline = ReadPipeline(connecting(url, statement_timeout_seconds=QUICK_READ_SECONDS, read_only=True, name="pipeline"))
-        await pipeline.start()
-        stack.push_async_callback(pipeline.stop)
-        services.reader = await _reader(stack, settings, services, url, waiter, pipeline)
         yield services
 
 
-async def _opened(stack: AsyncExitStack, connections: Pool) -> None:
-    await connections.open(wait=True, timeout=30)
+def has_standby(settings: Settings) -> bool:
+    """Whether queries have a server of their own."""
+    return settings.query_database_url not in (None, settings.database_url)
+
+
+async def _standby(stack: AsyncExitStack, settings: Settings, primary: Pool, waiter: MakeWaiter) -> Standby:
+    url = settings.needed("query_database_url")
+    connections = await _reading_pool(stack, settings, url, "standby-queries", wait=False)
+    server = await _server(stack, "standby", connections, url, waiter, await _pipeline(stack, url))
+    return await stack.enter_async_context(Standby(server, primary, await stack.enter_async_context(Hints(settings.redis_url))))
+
+
+async def _reading_pool(stack: AsyncExitStack, settings: Settings, url: str, name: str, *, wait: bool = True) -> Pool:
+    limit = settings.statement_timeout_seconds
+    connections = pool(url, size=settings.read_pool_size, statement_timeout_seconds=limit, read_only=True, name=name)
+    await _opened(stack, connections, wait=wait)
+    return connections
+
+
+async def _pipeline(stack: AsyncExitStack, url: str) -> ReadPipeline:
+    pipeline = ReadPipeline(connecting(url, statement_timeout_seconds=QUICK_READ_SECONDS, read_only=True, name="pipeline"))
+    await pipeline.start()
+    stack.push_async_callback(pipeline.stop)
+    return pipeline
+
+
+async def _opened(stack: AsyncExitStack, connections: Pool, *, wait: bool = True) -> None:
+    await connections.open(wait=wait, timeout=30)
     stack.push_async_callback(connections.close)
 
 
-async def _reader(
-    stack: AsyncExitStack, settings: Settings, services: Services, url: str, waiter: MakeWaiter, pipeline: ReadPipeline
-) -> ConsistentReader:
-    waiting = await stack.enter_async_context(waiter(make_conninfo("", **as_application(url))))
-    return ConsistentReader(services.pool, pipeline, waiting, services.rights, timeout_seconds=settings.consistency_timeout_seconds)
+async def _server(stack: AsyncExitStack, name: str, connections: Pool, url: str, waiter: MakeWaiter, pipeline: ReadPipeline) -> Server:
+    made = waiter(make_conninfo("", **as_application(url)), standby=name == "standby")
+    return Server(name, connections, pipeline, await stack.enter_async_context(made))
 
 
 async def _services(stack: AsyncExitStack, settings: Settings, metrics: Metrics, connections: Pool, log: EventLog, url: str) -> Services:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, LiteralString, Protocol
 from uuid import UUID
@@ -108,12 +108,17 @@ class EventLog(Protocol):
 class PostgresLog:
     """`EventLog` on Postgres."""
 
-    def __init__(self, appender: Appender, pool: Pool) -> None:
+    def __init__(self, appender: Appender, pool: Pool, wrote: Callable[[UUID], Awaitable[None]] | None = None) -> None:
+        """`wrote`: is told which login session has written, before the append is answered."""
         self._appender = appender
         self._pool = pool
+        self._wrote = wrote
 
     async def append(self, append: Append) -> Stored:
-        return await self._appender.append(append)
+        stored = await self._appender.append(append)
+        if self._wrote is not None and append.session_id is not None:
+            await self._wrote(append.session_id)
+        return stored
 
     async def stream(self, stream_id: UUID, *, after: int = 0, upto: int = LAST_VERSION) -> list[StoredEvent]:
         rows = await self._rows(STREAM, {"stream_id": stream_id, "after": after, "upto": upto})

@@ -7,38 +7,41 @@ login session has written last.  Only when the checkpoint is behind does the que
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg.rows import dict_row
 from psycopg_pool import PoolTimeout
 
 from domain.kernel.errors import Unavailable
-from infrastructure.event_store.log import Pool
 from infrastructure.http.call import Call
 from infrastructure.http.problems import ProjectionBehind
-from infrastructure.reading import NotRead, ReadPipeline
+from infrastructure.reading import NotRead
+from infrastructure.standby import Server, Standby
 
 if TYPE_CHECKING:
     from infrastructure.rights import Rights
 
 
-class Waiting(Protocol):
-    """Wakes when read models move on."""
-
-    async def reached(self, model: str, position: int, timeout_seconds: float) -> bool: ...
-
-
 class ConsistentReader:
     """Runs reading statements until they are new enough."""
 
-    def __init__(self, pool: Pool, pipeline: ReadPipeline, waiter: Waiting, rights: Rights, *, timeout_seconds: float) -> None:
-        self._pool = pool
-        self._pipeline = pipeline
-        self._waiter = waiter
+    def __init__(
+        self,
+        primary: Server,
+        rights: Rights,
+        *,
+        timeout_seconds: float,
+        standby: Standby | None = None,
+        count: Callable[[str], None] = lambda server: None,
+    ) -> None:
+        """`standby`: where those are read who wrote nothing of late.  `count`: is told which server a query went to."""
+        self._primary = primary
         self._rights = rights
         self._timeout_seconds = timeout_seconds
+        self._standby = standby
+        self._count = count
 
     async def one(self, call: Call, models: Sequence[str], sql: str, params: Mapping[str, Any], *, quick: bool = False) -> dict[str, Any]:
         """The statement's one row, at least as new as the caller's last write and as Min-Position asks.
@@ -48,10 +51,24 @@ class ConsistentReader:
         Errors: ProjectionBehind, with the position reached; Unavailable.
         """
         least = call.min_position()
+        standby = self._standby
+        if standby is not None and await standby.serves(call.actor):
+            try:
+                return await self._new_enough(standby.server, least, models, sql, params, quick=quick)
+            except ProjectionBehind:
+                raise  # it answers, and the client is told how far it is
+            except Unavailable:
+                standby.failed()
+        return await self._new_enough(self._primary, least, models, sql, params, quick=quick)
+
+    async def _new_enough(
+        self, server: Server, least: int, models: Sequence[str], sql: str, params: Mapping[str, Any], *, quick: bool
+    ) -> dict[str, Any]:
         deadline = 0.0
         wanted = -1
+        self._count(server.name)
         while True:
-            row = await self._quick_row(sql, params) if quick else await self._row(sql, params)
+            row = await _quick_row(server, sql, params) if quick else await _row(server, sql, params)
             if wanted < 0:  # what was written before this request; a session that goes on writing must not push its own reads back
                 wanted = max(least, row["required"])
             if row["checkpoint"] >= wanted:
@@ -61,7 +78,7 @@ class ConsistentReader:
             if remaining <= 0:
                 raise ProjectionBehind(position=row["checkpoint"], wanted=wanted)
             for model in models:
-                if not await self._waiter.reached(model, wanted, max(0.0, deadline - time.monotonic())):
+                if not await server.waiter.reached(model, wanted, max(0.0, deadline - time.monotonic())):
                     break
 
     async def log_at_least(self, call: Call) -> None:
@@ -70,28 +87,30 @@ class ConsistentReader:
         if least and not await self._rights.log_reached(least, self._timeout_seconds):
             raise ProjectionBehind(position=await self._rights.head(), wanted=least)
 
-    async def _quick_row(self, sql: str, params: Mapping[str, Any]) -> dict[str, Any]:
-        try:
-            found = await self._pipeline.one(sql, params)
-        except NotRead:
-            return await self._row(sql, params)
-        assert found is not None, "a reading statement always answers one row"
-        return found
 
-    async def _row(self, sql: str, params: Mapping[str, Any]) -> dict[str, Any]:
-        for attempt in (1, 2):
-            try:
-                async with self._pool.connection() as connection:
-                    cursor = connection.cursor(row_factory=dict_row, binary=True)
-                    found = await (await cursor.execute(sql, params, prepare=True)).fetchone()
-                    assert found is not None, "a reading statement always answers one row"
-                    return found
-            except PoolTimeout as error:
+async def _quick_row(server: Server, sql: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        found = await server.pipeline.one(sql, params)
+    except NotRead:
+        return await _row(server, sql, params)
+    assert found is not None, "a reading statement always answers one row"
+    return found
+
+
+async def _row(server: Server, sql: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    for attempt in (1, 2):
+        try:
+            async with server.pool.connection() as connection:
+                cursor = connection.cursor(row_factory=dict_row, binary=True)
+                found = await (await cursor.execute(sql, params, prepare=True)).fetchone()
+                assert found is not None, "a reading statement always answers one row"
+                return found
+        except PoolTimeout as error:
+            raise Unavailable from error
+        except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
+            # No projector has ever run, or the rebuild to this program's shape of the table is still under way.
+            raise Unavailable from error
+        except psycopg.OperationalError as error:
+            if attempt == 2:
                 raise Unavailable from error
-            except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
-                # No projector has ever run, or the rebuild to this program's shape of the table is still under way.
-                raise Unavailable from error
-            except psycopg.OperationalError as error:
-                if attempt == 2:
-                    raise Unavailable from error
-        raise AssertionError("unreachable")
+    raise AssertionError("unreachable")
