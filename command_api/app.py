@@ -28,7 +28,6 @@ async def _services(settings: Settings) -> AsyncIterator[Services]:
 def refuse_what_is_not_built(settings: Settings) -> None:
     """A setting that would be accepted and ignored is worse than none.  Errors: SettingsError."""
     faults = {
-        "JWT_ALGORITHM: only HS256 is supported so far": settings.jwt_algorithm != "HS256",
         "DEFAULT_ORGANIZATION: is not supported so far; leave it out": settings.default_organization is not None,
         "REGISTRATION: invitations are not supported so far; choose open or closed": settings.registration == "invite",
     }

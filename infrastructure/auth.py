@@ -6,8 +6,6 @@ dearest part of a request.  What the person may do is read from today's aggregat
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,6 +21,7 @@ from infrastructure.http.call import Call
 from infrastructure.http.limiting import Limiter
 from infrastructure.http.routing import Access
 from infrastructure.rights import Rights
+from infrastructure.signing import SigningKeys
 
 AUDIENCE = "trialog"
 LEEWAY_SECONDS = 5  # for clocks of several hosts, on `nbf` and `iat` alone
@@ -44,54 +43,73 @@ class Claims:
     session_id: UUID
     organization_id: UUID | None
     expires_at: float  # seconds since 1970
+    key_id: str  # of the key that signed it
 
 
 class Tokens:
-    """Signs and verifies access tokens with one algorithm."""
+    """Signs and verifies access tokens with one algorithm, by keys that come and go."""
 
-    def __init__(self, key: bytes, *, issuer: str, lifetime_seconds: int, clock: Clock) -> None:
-        self._key = key
-        self._key_id = base64.urlsafe_b64encode(hashlib.sha256(key).digest()[:9]).decode()
+    def __init__(self, keys: SigningKeys, *, issuer: str, lifetime_seconds: int, clock: Clock) -> None:
+        self._keys = keys
         self._issuer = issuer
         self._clock = clock
         self.lifetime_seconds = lifetime_seconds
         self._verified: OrderedDict[str, Claims] = OrderedDict()
 
     def sign(self, user_id: UUID, session_id: UUID, organization_id: UUID | None, role: Role | None) -> str:
-        """A new access token."""
+        """A new access token.  Errors: Unavailable (there is no key yet)."""
         now = self._clock.now()
         claims = {
             "iss": self._issuer, "aud": AUDIENCE, "sub": str(user_id), "sid": str(session_id),
             "org": None if organization_id is None else str(organization_id), "role": role,
             "iat": now, "nbf": now, "exp": now + timedelta(seconds=self.lifetime_seconds), "jti": str(new_id()),
         }  # fmt: skip
-        return jwt.encode(claims, self._key, algorithm="HS256", headers={"typ": "at+jwt", "kid": self._key_id})
+        key = self._keys.signing(now.timestamp())
+        return jwt.encode(claims, key.private, algorithm=key.algorithm, headers={"typ": "at+jwt", "kid": key.key_id})
+
+    def public_set(self) -> dict[str, Any]:
+        """The keys that others may verify our tokens with (RFC 7517)."""
+        return self._keys.public_set(self._clock.now().timestamp())
 
     def verify(self, token: str) -> Claims:
         """Errors: MalformedToken, InvalidToken, ExpiredToken."""
         now = self._clock.now().timestamp()
         claims = self._verified.get(token)
         if claims is None:
-            claims = self._verified_now(token)
+            claims = self._verified_now(token, now)
             self._verified[token] = claims
             while len(self._verified) > CAPACITY:
                 self._verified.popitem(last=False)
         if claims.expires_at <= now:
             self._verified.pop(token, None)
             raise problems.ExpiredToken
+        if self._keys.verifying(claims.key_id, now) is None:  # retired since it was verified
+            self._verified.pop(token, None)
+            raise problems.InvalidToken
         return claims
 
-    def _verified_now(self, token: str) -> Claims:
+    def _verified_now(self, token: str, now: float) -> Claims:
         try:
-            if jwt.get_unverified_header(token).get("typ") != "at+jwt":
+            header = jwt.get_unverified_header(token)
+            # Of what a token says about its own proof only the name of one of our keys is believed.
+            key = self._keys.verifying(str(header.get("kid")), now)
+            if key is None or header.get("typ") != "at+jwt":
                 raise problems.InvalidToken
             # Expiry is checked by the caller, by our own clock and on each use.
             options: Any = {"require": _REQUIRED, "verify_exp": False}
             body: dict[str, Any] = jwt.decode(
-                token, self._key, algorithms=["HS256"], audience=AUDIENCE, issuer=self._issuer, leeway=LEEWAY_SECONDS, options=options
+                token,
+                key.public,
+                algorithms=[key.algorithm],
+                audience=AUDIENCE,
+                issuer=self._issuer,
+                leeway=LEEWAY_SECONDS,
+                options=options,
             )
             organization = body.get("org")
-            return Claims(UUID(body["sub"]), UUID(body["sid"]), None if organization is None else UUID(organization), float(body["exp"]))
+            return Claims(
+                UUID(body["sub"]), UUID(body["sid"]), None if organization is None else UUID(organization), float(body["exp"]), key.key_id
+            )
         except jwt.DecodeError as error:
             if isinstance(error, jwt.InvalidSignatureError):
                 raise problems.InvalidToken from None

@@ -12,6 +12,7 @@ import typer
 from infrastructure.cli_support import AsJson, Exit, fail, loaded, needed, new_app, show
 from infrastructure.migrations.cli import app as migrate_app
 from infrastructure.settings import SECRETS, SettingsError
+from infrastructure.signing_cli import app as keys_app
 
 ROOMS = ("domain", "command_api", "query_api", "projections", "workers")
 ADDRESS_HIDDEN = "********"
@@ -21,6 +22,7 @@ app = new_app(
     "Exit codes: 0 done, 1 failed, 2 wrong arguments or settings, 3 data folder in use, 4 address taken, 5 unsafe."
 )
 app.add_typer(migrate_app, name="migrate")
+app.add_typer(keys_app, name="keys")
 
 
 @app.command(epilog="Example: PORT=9000 TRIALOG_DATA_DIR=/var/lib/trialog trialog run")
@@ -127,7 +129,7 @@ def mount_rooms(names: tuple[str, ...] = ROOMS) -> None:
 def main() -> None:
     """The entry point.  Only the room that is asked for is imported: `trialog migrate` need not load them all."""
     asked = sys.argv[1:2]
-    own = {command.name for command in app.registered_commands} | {"run", "serve", "check", "openapi", "docs", "migrate"}
+    own = {command.name for command in app.registered_commands} | {"run", "serve", "check", "openapi", "docs", "migrate", "keys"}
     if not asked or asked[0] not in own:
         mount_rooms(tuple(asked) if asked and asked[0] in ROOMS else ROOMS)
     try:

@@ -35,6 +35,7 @@ from infrastructure.reading import ReadPipeline
 from infrastructure.rights import Rights
 from infrastructure.secrets import SystemSecrets, derived_key
 from infrastructure.settings import Settings
+from infrastructure.signing_store import KeyReader
 from infrastructure.standby import Server, Standby, Waiting
 from infrastructure.telemetry import Metrics
 
@@ -119,7 +120,7 @@ async def command_services(settings: Settings, waiter: MakeWaiter) -> AsyncItera
         stack.push_async_callback(appender.stop)
         hints = await stack.enter_async_context(Hints(settings.redis_url)) if has_standby(settings) else None
         log = PostgresLog(appender, connections, None if hints is None else hints.wrote)
-        services = await _services(stack, settings, metrics, connections, log, url)
+        services = await _services(stack, settings, metrics, connections, log, url, writes=True)
         services.appender = appender
         services.attempts = Attempts(settings.redis_url, enabled=settings.rate_limit_enabled or settings.environment == "production")
         stack.push_async_callback(services.attempts.stop)
@@ -144,7 +145,8 @@ async def query_services(settings: Settings, waiter: MakeWaiter) -> AsyncIterato
         url = settings.needed("database_url")
         connections = await _reading_pool(stack, settings, url, "queries")
         metrics = Metrics()
-        services = await _services(stack, settings, metrics, connections, PostgresLog(NoAppends(), connections), url)  # type: ignore[arg-type]
+        log = PostgresLog(NoAppends(), connections)  # type: ignore[arg-type]
+        services = await _services(stack, settings, metrics, connections, log, url, writes=False)
         primary = await _server(stack, "primary", connections, url, waiter, await _pipeline(stack, url))
         standby = await _standby(stack, settings, connections, waiter) if has_standby(settings) else None
         if standby is not None:
@@ -191,7 +193,9 @@ async def _server(stack: AsyncExitStack, name: str, connections: Pool, url: str,
     return Server(name, connections, pipeline, await stack.enter_async_context(made))
 
 
-async def _services(stack: AsyncExitStack, settings: Settings, metrics: Metrics, connections: Pool, log: EventLog, url: str) -> Services:
+async def _services(
+    stack: AsyncExitStack, settings: Settings, metrics: Metrics, connections: Pool, log: EventLog, url: str, *, writes: bool
+) -> Services:
     master = settings.master_key_bytes
     keyring = Keyring(connections, master)
     store = AggregateStore(log, keyring)
@@ -201,7 +205,10 @@ async def _services(stack: AsyncExitStack, settings: Settings, metrics: Metrics,
     await rights.start()
     stack.push_async_callback(rights.stop)
     secret = hashlib.sha256(settings.needed("secret_key").encode()).digest()
-    tokens = Tokens(derived_key(secret, "access tokens"), issuer=ISSUER, lifetime_seconds=lifetime_seconds, clock=clock)
+    signing = KeyReader(connections, secret, settings.jwt_algorithm)
+    await signing.start(create=writes)
+    stack.push_async_callback(signing.stop)
+    tokens = Tokens(signing.keys, issuer=ISSUER, lifetime_seconds=lifetime_seconds, clock=clock)
     limiter = Limiter(
         settings.redis_url, enabled=settings.rate_limit_enabled, per_account=settings.rate_limit_per_minute,
         on_auth=settings.auth_rate_limit_per_minute,

@@ -15,6 +15,7 @@ from infrastructure.discovery import import_room
 from infrastructure.http.documents import FaultOut, ProblemOut
 from infrastructure.http.edge import Edge, Receive, Scope, Send, canonical_path
 from infrastructure.http.health import health_router
+from infrastructure.http.keys import keys_router
 from infrastructure.http.pages import pages_router
 from infrastructure.http.routing import Routes
 from infrastructure.settings import Settings
@@ -57,6 +58,7 @@ class Api:
         for router in self._routers:
             self.routes.add(router, PREFIX)
         self.routes.add(health_router, "")
+        self.routes.add(keys_router, "")
         for prefix in ("", PREFIX):
             self.routes.add(pages_router(self.document, self.whole_document), prefix)
 

@@ -48,8 +48,11 @@ def same_site_only(call: Call) -> None:
 def _is_ours(origin: str, call: Call) -> bool:
     """Our own address, or an application that CORS_ORIGINS lets read our answers."""
     settings = call.services.settings
-    host = origin.partition("://")[2]
-    return origin in settings.cors_origins or (host != "" and host in (call.header(b"host"), urlsplit(settings.base_url).netloc))
+    scheme, _, host = origin.partition("://")
+    ours = urlsplit(settings.base_url)
+    if ours.scheme == "https" and scheme != "https":  # a page that somebody on the way has written
+        return origin in settings.cors_origins
+    return origin in settings.cors_origins or (host != "" and host in (call.header(b"host"), ours.netloc))
 
 
 def _attributes(settings: Settings) -> str:

@@ -120,6 +120,13 @@ def test_an_application_that_may_read_answers_may_send_the_cookie(public_site: S
         )
 
 
+def test_a_page_of_ours_that_came_without_tls_is_foreign(public_site: Site):
+    someone = public_site.person()
+    for origin in ("http://api.example", f"http://127.0.0.1:{public_site.port}"):
+        token = new_token(public_site, someone)
+        problem(with_cookie(public_site, "/auth/refresh", token, origin=origin, sec_fetch_site="same-origin"), 403, "foreign-origin")
+
+
 def test_the_refresh_token_comes_as_a_cookie_that_no_script_reads(site: Site, ann: Caller):
     answer = site.anybody.post("/auth/login", {"email": ann.email, "password": PASSWORD})
     cookie = cookie_of(answer)

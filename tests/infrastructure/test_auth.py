@@ -20,13 +20,16 @@ from infrastructure.auth import AUDIENCE, Tokens
 from infrastructure.clock import FixedClock
 from infrastructure.http.problems import ExpiredToken, InvalidToken, MalformedToken
 from infrastructure.secrets import derived_key
+from infrastructure.signing import SigningKeys, key_of_secret
 from infrastructure.wiring import ISSUER
 from tests.conftest import Database
 from tests.support.http import Caller, Site, problem, serving
 from tests.support.settings import SECRET_KEY, settings_for
 from tests.support.world import ANN, CLINIC, NOON
 
-KEY = derived_key(hashlib.sha256(SECRET_KEY.encode()).digest(), "access tokens")
+OWN = key_of_secret(hashlib.sha256(SECRET_KEY.encode()).digest())
+KEY: bytes = OWN.private
+KEYS = SigningKeys("HS256", [OWN])
 LIFETIME_SECONDS = 900
 
 
@@ -37,7 +40,7 @@ def clock() -> FixedClock:
 
 @pytest.fixture
 def tokens(clock: FixedClock) -> Tokens:
-    return Tokens(KEY, issuer=ISSUER, lifetime_seconds=LIFETIME_SECONDS, clock=clock)
+    return Tokens(KEYS, issuer=ISSUER, lifetime_seconds=LIFETIME_SECONDS, clock=clock)
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +85,7 @@ def test_an_expired_token_is_told_from_a_forged_one_even_unseen(clock: FixedCloc
     token = tokens.sign(ANN, uuid4(), None, None)
     clock.at += timedelta(days=1)
     with pytest.raises(ExpiredToken):
-        Tokens(KEY, issuer=ISSUER, lifetime_seconds=LIFETIME_SECONDS, clock=clock).verify(token)
+        Tokens(KEYS, issuer=ISSUER, lifetime_seconds=LIFETIME_SECONDS, clock=clock).verify(token)
 
 
 def test_no_two_tokens_are_the_same(tokens: Tokens):
@@ -90,19 +93,20 @@ def test_no_two_tokens_are_the_same(tokens: Tokens):
 
 
 Forge = Callable[[dict[str, Any]], str]
-HEADERS = {"typ": "at+jwt"}
+HEADERS = {"typ": "at+jwt", "kid": OWN.key_id}
 
 
 def signed(claims: dict[str, Any], key: bytes = KEY, algorithm: str = "HS256", **headers: Any) -> str:
-    return jwt.encode(claims, key, algorithm=algorithm, headers={**HEADERS, **headers})
+    given = {name: value for name, value in {**HEADERS, **headers}.items() if value is not None}
+    return jwt.encode(claims, key, algorithm=algorithm, headers=given)
 
 
 def none_by_hand(claims: dict[str, Any], name: str) -> str:
-    return unsigned({"alg": name, "typ": "at+jwt"}, claims) + "."
+    return unsigned({"alg": name, **HEADERS}, claims) + "."
 
 
 def signed_under_another_name(claims: dict[str, Any]) -> str:
-    text = unsigned({"alg": "none", "typ": "at+jwt"}, claims)
+    text = unsigned({"alg": "none", **HEADERS}, claims)
     return f"{text}.{base64.urlsafe_b64encode(hmac.digest(KEY, text.encode(), 'sha256')).decode().rstrip('=')}"
 
 
@@ -114,7 +118,13 @@ INVALID: dict[str, Forge] = {
     "HS512 with our key": lambda c: signed(c, KEY * 2, "HS512"),
     "HS384 with our key": lambda c: signed(c, KEY * 2, "HS384"),
     "another key": lambda c: signed(c, bytes(32)),
-    "an empty key": lambda c: f"{unsigned({'alg': 'HS256', 'typ': 'at+jwt'}, c)}.{part(0)}",
+    "no key named": lambda c: signed(c, kid=None),
+    "a key that nobody knows": lambda c: signed(c, kid="elsewhere"),
+    "a key that it brings along": lambda c: signed(c, bytes(32), kid="own", jwk={"kty": "oct", "k": part(0), "kid": "own"}),
+    "a key at an address": lambda c: signed(c, bytes(32), jku="https://evil.example/jwks.json", x5u="https://evil.example/x"),
+    "a key in a file": lambda c: signed(c, bytes(1), kid="../../../../dev/null"),
+    "a demand that we do not know": lambda c: signed(c, crit=["exp2"], exp2=1),
+    "an empty key": lambda c: f"{unsigned({'alg': 'HS256', **HEADERS}, c)}.{part(0)}",
     "a plain JWT": lambda c: signed(c, typ="JWT"),
     "an ID token": lambda c: signed(c, typ="id+jwt"),
     "another audience": lambda c: signed({**c, "aud": "elsewhere"}),
@@ -190,7 +200,7 @@ def test_two_tokens_are_one_too_many(site: Site, ann: Caller):
 
 def test_an_expired_token_says_so(site: Site, ann: Caller):
     now = FixedClock(NOON)
-    old = Tokens(KEY, issuer=ISSUER, lifetime_seconds=1, clock=now)
+    old = Tokens(KEYS, issuer=ISSUER, lifetime_seconds=1, clock=now)
     now.at = NOON.replace(year=2020)
     token = old.sign(UUID(ann.id), uuid4(), None, None)
     problem(site.anybody.patch("/auth/me", {}, authorization=f"Bearer {token}"), 401, "expired-token")
