@@ -28,7 +28,7 @@ FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 60.0, 900.0
 OF_ACCOUNT, OF_ADDRESS = 10, 50  # failures in the window
 VERDICT_SECONDS = 60.0  # an attempt that has come to nothing by then never will
 PATIENCE_SECONDS = 10.0  # for the verdict on attempts under way
-PAUSE_SECONDS = 0.05
+PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.02, 0.5  # between two looks whether they have come to something
 LOST_SECONDS = 1.0  # after an error, until Redis is asked again
 UNDER_WAY, FAILED = "a", "f"
 PREFIX = "trialog:attempts:"
@@ -171,6 +171,8 @@ class Attempts:
         self._own = MemoryCounts()
         self._enabled = enabled
         self._lost_until = 0.0
+        # A thousand guesses at once would else be a thousand connections, whose transactions undo each other.
+        self._turn = asyncio.Lock()
 
     async def stop(self) -> None:
         if self._client is not None:
@@ -179,11 +181,12 @@ class Attempts:
     async def begin(self, *keys: Key) -> Attempt:
         """Errors: TooManyAttempts."""
         attempt = Attempt(self, keys, uuid4().hex)
-        patience = time.monotonic() + PATIENCE_SECONDS
+        patience, pause = time.monotonic() + PATIENCE_SECONDS, PAUSE_SECONDS
         while self._enabled and (wait := await self.ask("begin", keys, attempt.id, time.time())) != 0:
             if wait > 0 or time.monotonic() > patience:
                 raise TooManyAttempts(retry_after_seconds=max(1, int(wait + 0.999)))
-            await asyncio.sleep(PAUSE_SECONDS)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
         return attempt
 
     async def forgive(self, key: Key) -> None:
@@ -193,12 +196,13 @@ class Attempts:
 
     async def ask(self, what: str, *arguments: Any, **options: Any) -> Any:
         """Redis, or this process's own memory while there is none."""
-        if self._enabled and self._shared is not None and time.monotonic() > self._lost_until:
-            try:
-                return await getattr(self._shared, what)(*arguments, **options)
-            except (RedisError, OSError) as error:
-                self._lost_until = time.monotonic() + LOST_SECONDS
-                log.warning("attempts.redis_lost", error=str(error))
+        async with self._turn:
+            if self._enabled and self._shared is not None and time.monotonic() > self._lost_until:
+                try:
+                    return await getattr(self._shared, what)(*arguments, **options)
+                except (RedisError, OSError) as error:
+                    self._lost_until = time.monotonic() + LOST_SECONDS
+                    log.warning("attempts.redis_lost", error=str(error))
         return await getattr(self._own, what)(*arguments, **options)
 
 

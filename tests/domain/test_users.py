@@ -135,3 +135,24 @@ def test_leaving_takes_an_organization_away_once():
         organization_ids=()
     )
     given(user_registered()).when(lambda user: user.leave(OTHER)).nothing()
+
+
+def test_verifying_deactivating_and_reactivating_twice_is_once():
+    verified, off, on = fact(User.EmailVerified), fact(User.Deactivated), fact(User.Reactivated)
+    given(user_registered()).when(lambda user: user.verify_email()).then(verified).and_now(email_verified=True)
+    given(user_registered(), verified).when(lambda user: user.verify_email()).nothing()
+    given(user_registered()).when(lambda user: user.deactivate()).then(off).and_now(active=False)
+    given(user_registered(), off).when(lambda user: user.deactivate()).nothing()
+    given(user_registered(), off).when(lambda user: user.reactivate()).then(on).and_now(active=True)
+    given(user_registered()).when(lambda user: user.reactivate()).nothing()
+
+
+def test_a_new_address_comes_verified():
+    replaced = fact(User.EmailReplaced, email="ann@example.org")
+    given(user_registered()).when(lambda user: user.replace_email("ann@example.org")).then(replaced).and_now(
+        email="ann@example.org", email_verified=True
+    )
+
+
+def test_the_installations_own_account_needs_no_mail():
+    assert given(user_registered(superuser=True)).aggregate.email_verified
