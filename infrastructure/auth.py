@@ -126,18 +126,18 @@ class Authenticator:
         self._rights = rights
         self._limiter = limiter
 
-    async def admit(self, call: Call, access: Access) -> None:
-        """Fill `call.actor`.  Errors: the 401 family, OrganizationNotFound."""
+    async def admit(self, call: Call, access: Access, named: str | None = None) -> None:
+        """Fill `call.actor`.  `named`: the organization of the path.  Errors: the 401 family, OrganizationNotFound."""
         if access.public:
             call.actor = ANYBODY if not call.address else Actor(id=None, address=call.address)
             return
-        await self._admit(call, needs_organization=access.organization)
+        await self._admit(call, needs_organization=access.organization, named=named)
 
     async def admit_without_organization(self, call: Call) -> None:
         """For routes that take an access token among other proofs.  Errors: the 401 family."""
         await self._admit(call, needs_organization=False)
 
-    async def _admit(self, call: Call, *, needs_organization: bool) -> None:
+    async def _admit(self, call: Call, *, needs_organization: bool, named: str | None = None) -> None:
         claims = self.tokens.verify(bearer_token(call))
         if await self._rights.has_ended(claims.session_id, claims.user_id):
             raise problems.RevokedToken
@@ -147,16 +147,14 @@ class Authenticator:
         limiting.admit(call, await self._limiter.hit_account(str(user.id)))
         organization_id, role = claims.organization_id, None
         if needs_organization:
-            organization_id, role = await self._organization(call, claims, user)
+            organization_id, role = await self._organization(named or call.header(b"x-organization-id"), claims, user)
         call.actor = Actor(
             id=user.id, name=user.display_name, role=role, organization_id=organization_id, session_id=claims.session_id,
             superuser=user.superuser, address=call.address,
         )  # fmt: skip
 
-    async def _organization(self, call: Call, claims: Claims, user: Any) -> tuple[UUID, Role | None]:
-        wanted: UUID | None = claims.organization_id
-        if (named := call.header(b"x-organization-id")) is not None:
-            wanted = _uuid_or_none(named)
+    async def _organization(self, named: str | None, claims: Claims, user: Any) -> tuple[UUID, Role | None]:
+        wanted = claims.organization_id if named is None else _uuid_or_none(named)
         organization = None if wanted is None else await self._rights.organization(wanted)
         if organization is None or organization.deleted:
             raise problems.OrganizationNotFound

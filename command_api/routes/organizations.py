@@ -1,4 +1,4 @@
-"""Founding organizations, letting people in, settings.  Source: contract, section 4."""
+"""Founding organizations, how they work, whose they are, and their end.  Source: contract, section 4."""
 
 from __future__ import annotations
 
@@ -6,19 +6,23 @@ import re
 from typing import Annotated, Any
 from uuid import UUID
 
-import orjson
 from pydantic import AfterValidator, Field
 
-from command_api.dependencies import dispatch, run, told
+from command_api.dependencies import dispatch, dispatch_quietly
+from command_api.memberships import as_seen_by
 from domain.aggregates.organizations import Organization
-from domain.commands.organizations import AddMember, FoundOrganization, ReviseSettings
-from domain.commands.users import DEFAULT_CURRENCY
-from domain.kernel.actor import Role
+from domain.commands.organizations import (
+    DEFAULT_CURRENCY,
+    DeleteOrganization,
+    FoundOrganization,
+    ReviseSettings,
+    TransferOwnership,
+)
 from infrastructure.event_store.store import AggregateStore
-from infrastructure.http.call import Reply, json_reply
+from infrastructure.http.call import Reply
 from infrastructure.http.documents import CommandCall, commands
 from infrastructure.http.routing import JSON_OR_PATCH, Router, access
-from infrastructure.http.values import Answer, Body, Text, Zone
+from infrastructure.http.values import Body, ReasonBody, Text, Zone
 from projections.answers.organizations import OrganizationOut, SettingsOut
 
 router = Router(prefix="/organizations", tags=["organizations"])
@@ -39,14 +43,6 @@ TimeOfDay = Annotated[str, AfterValidator(_time_of_day), Field(json_schema_extra
 Currency = Annotated[str, Field(pattern="^[A-Z]{3}$", examples=["EUR"])]
 
 
-class MemberOut(Answer):
-    """Somebody who was let in."""
-
-    user_id: UUID
-    email: str
-    role: Role
-
-
 class WorkingHours(Body):
     """From `start` (inclusive) to `end` (exclusive), local time; what is left out stays as it is."""
 
@@ -62,14 +58,21 @@ class NewOrganization(Body):
     currency: Currency = DEFAULT_CURRENCY
 
 
-class NewMember(Body):
-    """Somebody to let in."""
+class OrganizationPatch(ReasonBody):
+    """A JSON merge patch of the organization itself."""
 
-    email: Annotated[str, Text(3, 320)]
-    role: Role
+    name: Annotated[str, Text(1, 200)] = ""
+    timezone: Zone = "UTC"
+    currency: Currency = DEFAULT_CURRENCY
 
 
-class SettingsPatch(Body):
+class NewOwner(ReasonBody):
+    """Who becomes owner."""
+
+    user_id: UUID
+
+
+class SettingsPatch(ReasonBody):
     """A JSON merge patch of the settings."""
 
     working_hours: WorkingHours = WorkingHours()
@@ -78,38 +81,47 @@ class SettingsPatch(Body):
     currency: Currency = DEFAULT_CURRENCY
     require_change_reason: bool = False
     reminder_minutes: Annotated[list[Annotated[int, Field(ge=1, le=100_000)]], Field(max_length=10)] = []
-    reason: Annotated[str, Text(0, 1000)] | None = None
 
 
 @router.post("", status_code=201, response_model=OrganizationOut, operation_id="createOrganization", responses=commands())
 @access(organization=False)
 async def found(body: NewOrganization, call: CommandCall) -> Reply:
     """Found an organization; you are its owner."""
-
-    async def present(organization: Organization, store: AggregateStore) -> dict[str, Any]:
-        return {
-            "id": organization.id, "name": organization.name, "personal": organization.personal, "timezone": organization.timezone,
-            "currency": organization.currency, "role": organization.role_of(call.actor.id), "version": organization.version,
-        }  # fmt: skip
-
     command = FoundOrganization(name=body.name, timezone=body.timezone, currency=body.currency)
-    return await dispatch(call, command, present=present, status=201, at="/api/v1/organizations")
+    return await dispatch(call, command, present=as_seen_by(call.actor.id), status=201, at="/api/v1/organizations")
+
+
+@router.patch("/{organization_id}", response_model=OrganizationOut, operation_id="updateOrganization", responses=commands(403, 412))
+@access(in_path=True, commands=(ReviseSettings,), media_types=JSON_OR_PATCH)
+async def revise(organization_id: UUID, body: OrganizationPatch, call: CommandCall) -> Reply:
+    """Give it another name, time zone or currency."""
+    changes = body.model_dump(exclude={"reason"}, exclude_unset=True)
+    command = ReviseSettings(organization_id=organization_id, changes=changes)
+    return await dispatch(call, command, present=as_seen_by(call.actor.id), reason=body.reason)
+
+
+@router.delete("/{organization_id}", status_code=204, operation_id="deleteOrganization", responses=commands(403, 409, 412))
+@access(in_path=True, commands=(DeleteOrganization,))
+async def delete(organization_id: UUID, call: CommandCall, body: ReasonBody | None = None) -> Reply:
+    """End it, for all its members.  A personal one stays."""
+    return await dispatch_quietly(call, DeleteOrganization(organization_id=organization_id), reason=body.reason if body else None)
 
 
 @router.post(
-    "/{organization_id}/members", status_code=201, response_model=MemberOut, operation_id="addMember", responses=commands(403, 409, 412)
+    "/{organization_id}/transfer-ownership",
+    response_model=OrganizationOut,
+    operation_id="transferOwnership",
+    responses=commands(403, 409, 412),
 )
-@access(organization=False)
-async def add_member(organization_id: UUID, body: NewMember, call: CommandCall) -> Reply:
-    """Let somebody with an account in, at once."""
-    outcome = await run(call, AddMember(organization_id=organization_id, email=body.email, role=body.role))
-    answer = {"user_id": outcome.facts["user_id"], "email": body.email, "role": body.role}
-    at = f"/api/v1/organizations/{organization_id}/members/{answer['user_id']}".encode()
-    return json_reply(201, orjson.dumps(answer), [*told(outcome), (b"location", at)])
+@access(in_path=True, commands=(TransferOwnership,))
+async def transfer_ownership(organization_id: UUID, body: NewOwner, call: CommandCall) -> Reply:
+    """Make another member its owner; you are an admin from then on."""
+    command = TransferOwnership(organization_id=organization_id, to_id=body.user_id)
+    return await dispatch(call, command, present=as_seen_by(call.actor.id), reason=body.reason)
 
 
 @router.patch("/{organization_id}/settings", response_model=SettingsOut, operation_id="updateSettings", responses=commands(403, 412))
-@access(organization=False, media_types=JSON_OR_PATCH)
+@access(in_path=True, commands=(ReviseSettings,), media_types=JSON_OR_PATCH)
 async def revise_settings(organization_id: UUID, body: SettingsPatch, call: CommandCall) -> Reply:
     """Change how the organization works."""
     changes = body.model_dump(exclude={"reason"}, exclude_unset=True)

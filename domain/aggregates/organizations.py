@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime
+from typing import Annotated, Any
 from uuid import UUID
 
 from eventsourcing.domain import event
 
+from domain.aggregates.organization_values import AlreadyMember, Invitation, LastOwner, PersonalOrganization
 from domain.kernel.actor import Role
-from domain.kernel.aggregate import FirstEvent, Root
-from domain.kernel.errors import InvariantViolated
-
-
-class AlreadyMember(InvariantViolated):
-    """They are a member of this organization already; change their role instead."""
-
-    code = "already-member"
+from domain.kernel.aggregate import FirstEvent, Personal, Root
+from domain.kernel.errors import NotFound
+from domain.kernel.mail_tokens import InvalidMailToken
 
 
 class Organization(Root):
-    """A tenant.  A personal one belongs to its first owner for good."""
+    """A tenant.  A personal one belongs to its first owner for good.
+
+    Whoever has an owner keeps one; the one that the installation founds has none until somebody is made its owner.
+    """
 
     TOPIC = "organization"
 
@@ -49,6 +49,57 @@ class Organization(Root):
         TOPIC = "organization.settings_revised"
         changes: dict[str, Any]
 
+    class RoleGiven(Event):
+        """A member became something else."""
+
+        TOPIC = "organization.role_given"
+        user_id: UUID
+        role: Role
+
+    class MemberRemoved(Event):
+        """Somebody is a member no longer: they left, or were sent away."""
+
+        TOPIC = "organization.member_removed"
+        user_id: UUID
+
+    class OwnershipTransferred(Event):
+        """A member became owner in the place of others, who are admins from here on."""
+
+        TOPIC = "organization.ownership_transferred"
+        from_ids: tuple[UUID, ...]
+        to_id: UUID
+
+    class MemberInvited(Event):
+        """Somebody without an account was asked in, by mail.  The mail's token is derived from the id of the invitation."""
+
+        TOPIC = "organization.member_invited"
+        invitation_id: UUID
+        address_id: UUID  # a keyed hash of the address: whose key the address is sealed with
+        email: Annotated[str, Personal(subject="address_id")]
+        role: Role
+        expires_at: datetime
+        replaces: UUID | None  # an older invitation of the same address, which is spent
+
+    class InvitationRevoked(Event):
+        """Nobody comes in by it any more."""
+
+        TOPIC = "organization.invitation_revoked"
+        invitation_id: UUID
+
+    class InvitationAccepted(Event):
+        """The invited person has an account now, and became a member."""
+
+        TOPIC = "organization.invitation_accepted"
+        invitation_id: UUID
+        user_id: UUID
+        role: Role
+
+    class Deleted(Event):
+        """The organization is gone, with everything in it."""
+
+        TOPIC = "organization.deleted"
+        member_ids: tuple[UUID, ...]  # who was a member until then
+
     @event(Founded)
     def __init__(self, id: UUID, name: str, timezone: str, currency: str, personal: bool, owner_id: UUID | None) -> None:
         self.name = name
@@ -61,6 +112,8 @@ class Organization(Root):
         self.require_change_reason = False
         self.deleted = False
         self.members: dict[UUID, Role] = {} if owner_id is None else {owner_id: Role.OWNER}
+        self.personal_of = owner_id if personal else None
+        self.invitations: dict[UUID, Invitation] = {}
 
     @property
     def organization(self) -> UUID | None:
@@ -90,10 +143,81 @@ class Organization(Root):
             raise AlreadyMember(id=self.id)
         self._member_added(user_id=user_id, role=role)
 
+    def change_role(self, user_id: UUID, role: Role) -> None:
+        """The same role again is no change.  Errors: NotFound, LastOwner, PersonalOrganization."""
+        if self._must_be_member(user_id) is role:
+            return
+        self._must_keep_an_owner(user_id)
+        if user_id == self.personal_of:
+            raise PersonalOrganization(id=self.id)
+        self._role_given(user_id=user_id, role=role)
+
+    def remove_member(self, user_id: UUID) -> None:
+        """Errors: NotFound, PersonalOrganization, LastOwner."""
+        self._must_be_member(user_id)
+        if user_id == self.personal_of:
+            raise PersonalOrganization(id=self.id)
+        self._must_keep_an_owner(user_id)
+        self._member_removed(user_id=user_id)
+
+    def transfer_ownership(self, *, to_id: UUID, by_id: UUID | None) -> None:
+        """`by_id`: the owner who gives it away; of a superuser's act all owners do.  Errors: NotFound, PersonalOrganization."""
+        self._must_not_be_personal()
+        self._must_be_member(to_id)
+        owners = tuple(user_id for user_id, role in self.members.items() if role is Role.OWNER and user_id != to_id)
+        from_ids = (by_id,) if by_id in owners else owners
+        if from_ids or self.members[to_id] is not Role.OWNER:
+            self._ownership_transferred(from_ids=from_ids, to_id=to_id)
+
+    def invite(self, invitation_id: UUID, *, address_id: UUID, email: str, role: Role, expires_at: datetime) -> None:
+        """An older invitation of the same address is spent by it."""
+        older = next((older for older, known in self.invitations.items() if known.address_id == address_id), None)
+        self._member_invited(invitation_id, address_id, email, role, expires_at, older)
+
+    def revoke_invitation(self, invitation_id: UUID) -> None:
+        """Errors: NotFound."""
+        if invitation_id not in self.invitations:
+            raise NotFound(kind="invitation", id=invitation_id)
+        self._invitation_revoked(invitation_id=invitation_id)
+
+    def open_invitation(self, invitation_id: UUID, *, at: datetime) -> Invitation:
+        """Errors: InvalidMailToken (spent, replaced, revoked, expired, or the organization is gone)."""
+        invitation = self.invitations.get(invitation_id)
+        if self.deleted or invitation is None or at >= invitation.expires_at:
+            raise InvalidMailToken
+        return invitation
+
+    def accept_invitation(self, invitation_id: UUID, *, user_id: UUID, at: datetime) -> None:
+        """Errors: InvalidMailToken, AlreadyMember."""
+        invitation = self.open_invitation(invitation_id, at=at)
+        if user_id in self.members:
+            raise AlreadyMember(id=self.id)
+        self._invitation_accepted(invitation_id=invitation_id, user_id=user_id, role=invitation.role)
+
+    def delete(self) -> None:
+        """Errors: PersonalOrganization."""
+        self._must_not_be_personal()
+        self._deleted(member_ids=tuple(self.members))
+
     def revise_settings(self, wanted: dict[str, Any]) -> None:
         """Give settings new values; what is the same already makes no event."""
         if changes := {name: value for name, value in wanted.items() if getattr(self, name) != value}:
             self._settings_revised(changes=changes)
+
+    def _must_be_member(self, user_id: UUID) -> Role:
+        role = self.role_of(user_id)
+        if role is None:
+            raise NotFound(kind="member", id=user_id)
+        return role
+
+    def _must_not_be_personal(self) -> None:
+        if self.personal:
+            raise PersonalOrganization(id=self.id)
+
+    def _must_keep_an_owner(self, user_id: UUID) -> None:
+        """When this one is an owner no longer."""
+        if [owner for owner, role in self.members.items() if role is Role.OWNER] == [user_id]:
+            raise LastOwner(id=self.id)
 
     @event(MemberAdded)
     def _member_added(self, user_id: UUID, role: Role) -> None:
@@ -102,3 +226,36 @@ class Organization(Root):
     @event(SettingsRevised)
     def _settings_revised(self, changes: dict[str, Any]) -> None:
         self.__dict__.update(changes)
+
+    @event(RoleGiven)
+    def _role_given(self, user_id: UUID, role: Role) -> None:
+        self.members[user_id] = role
+
+    @event(MemberRemoved)
+    def _member_removed(self, user_id: UUID) -> None:
+        self.members.pop(user_id, None)
+
+    @event(OwnershipTransferred)
+    def _ownership_transferred(self, from_ids: tuple[UUID, ...], to_id: UUID) -> None:
+        self.members.update(dict.fromkeys(from_ids, Role.ADMIN))
+        self.members[to_id] = Role.OWNER
+
+    @event(MemberInvited)
+    def _member_invited(
+        self, invitation_id: UUID, address_id: UUID, email: str, role: Role, expires_at: datetime, replaces: UUID | None
+    ) -> None:
+        self.invitations.pop(replaces or invitation_id, None)
+        self.invitations[invitation_id] = Invitation(address_id, role, expires_at)
+
+    @event(InvitationRevoked)
+    def _invitation_revoked(self, invitation_id: UUID) -> None:
+        self.invitations.pop(invitation_id, None)
+
+    @event(InvitationAccepted)
+    def _invitation_accepted(self, invitation_id: UUID, user_id: UUID, role: Role) -> None:
+        self.invitations.pop(invitation_id, None)
+        self.members[user_id] = role
+
+    @event(Deleted)
+    def _deleted(self, member_ids: tuple[UUID, ...]) -> None:
+        self.deleted = True

@@ -14,6 +14,8 @@ from domain.aggregates.reservations import AlreadyTaken, Reservation
 from domain.aggregates.superusers import Superusers
 from domain.aggregates.users import User
 from domain.commands.emails import EmailTaken, claim, emails_of
+from domain.commands.invitations import inviting
+from domain.commands.organizations import DEFAULT_CURRENCY, default_organization
 from domain.commands.passwords import DEFAULT_RULES, PasswordRules, check_password, known_of
 from domain.kernel.actor import Actor, Role
 from domain.kernel.aggregate import Root
@@ -26,7 +28,6 @@ from domain.kernel.text import folded
 
 PERSONAL_ORGANIZATION_NAME = "Personal"
 DEFAULT_TIMEZONE = "Asia/Kolkata"
-DEFAULT_CURRENCY = "EUR"
 PREFERENCES_LENGTH_MAX = 20_000  # characters of JSON
 
 
@@ -38,14 +39,18 @@ class UsernameTaken(AlreadyTaken):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Register(Command):
-    """Open an account, with a personal organization."""
+    """Open an account: with a personal organization, or in the installation's; and in the one that somebody was invited to."""
 
     email: str
     password: str
     username: str | None = None
     full_name: str | None = None
     timezone: str = DEFAULT_TIMEZONE
-    is_open: bool = True  # whether this installation takes people who were not invited
+    invitation_token: str | None = None
+    is_open: bool = True  # whether this installation takes anybody
+    needs_invitation: bool = False  # whether it takes those alone who were invited
+    default_organization: str | None = None  # by its name in the settings; None: everybody gets a personal one
+    default_role: Role = Role.USER
     rules: PasswordRules = DEFAULT_RULES
 
 
@@ -73,18 +78,13 @@ class ReviseProfile(Command):
 async def register(command: Register, store: Store, context: Context) -> Decision:
     known = known_of(command.email, command.username, command.full_name)
     await check_password(command.password, "#/password", command.rules, known, context)
-    return await _open_account(
-        store, context, email=command.email, password=command.password, username=command.username,
-        full_name=command.full_name, timezone=command.timezone, superuser=False,
-    )  # fmt: skip
+    return await _open_account(command, store, context, superuser=False)
 
 
 @handles(MakeFirstSuperuser)
 async def make_first_superuser(command: MakeFirstSuperuser, store: Store, context: Context) -> Decision:
-    return await _open_account(
-        store, context, email=command.email, password=command.password, username=None, full_name="Superuser",
-        timezone=DEFAULT_TIMEZONE, superuser=True,
-    )  # fmt: skip
+    account = Register(email=command.email, password=command.password, full_name="Superuser")
+    return await _open_account(account, store, context, superuser=True)
 
 
 @handles(ReviseProfile)
@@ -108,38 +108,57 @@ async def revised(user: User, wanted: Mapping[str, Any], store: Store, context: 
     return changed
 
 
-async def _open_account(
-    store: Store,
-    context: Context,
-    *,
-    email: str,
-    password: str,
-    username: str | None,
-    full_name: str | None,
-    timezone: str,
-    superuser: bool,
-) -> Decision:
-    user_id, organization_id = context.new_id(), context.new_id()
-    held: list[Root] = [await claim("email", email, user_id, store, context, EmailTaken)]
-    if username is not None:
-        held.append(await claim("username", username, user_id, store, context, UsernameTaken))
+async def _open_account(command: Register, store: Store, context: Context, *, superuser: bool) -> Decision:
+    user_id = context.new_id()
+    held: list[Root] = [await claim("email", command.email, user_id, store, context, EmailTaken)]
+    if command.username is not None:
+        held.append(await claim("username", command.username, user_id, store, context, UsernameTaken))
+    organizations = await _organizations(user_id, command, store, context, held)
+    home, *others = organizations
     user = User(
-        id=user_id, email=email, username=username, full_name=full_name, password_hash=await context.passwords.hash(password),
-        timezone=timezone, superuser=superuser, organization_id=organization_id,
+        id=user_id, email=command.email, username=command.username, full_name=command.full_name,
+        password_hash=await context.passwords.hash(command.password), timezone=command.timezone, superuser=superuser,
+        organization_id=home.id,
     )  # fmt: skip
-    organization = Organization(
-        id=organization_id, name=PERSONAL_ORGANIZATION_NAME, timezone=timezone, currency=DEFAULT_CURRENCY, personal=True, owner_id=user_id
-    )
+    for organization in others:
+        user.join(organization.id)
+    if superuser:
+        held.append(await _as_superuser(user, store))
+    elif command.invitation_token is not None:
+        user.verify_email()  # the token came to the address
+    else:
+        held.append(await _asked_to_verify(user, store, context))
     themselves = Actor(
-        id=user_id,
-        name=user.display_name,
-        role=Role.OWNER,
-        organization_id=organization_id,
-        superuser=superuser,
+        id=user_id, name=user.display_name, role=home.role_of(user_id), organization_id=home.id, superuser=superuser,
         address=context.actor.address,
-    )
-    others = [await _as_superuser(user, store)] if superuser else [await _asked_to_verify(user, store, context)]
-    return Decision(save=(*held, user, organization, *others), answer=user, actor=themselves)
+    )  # fmt: skip
+    return Decision(save=(*held, user, *organizations), answer=user, actor=themselves)
+
+
+async def _organizations(user_id: UUID, command: Register, store: Store, context: Context, held: list[Root]) -> list[Organization]:
+    """Where somebody new belongs; the first is where they begin.  `held` gains what else is to be saved.
+
+    Errors: InvalidMailToken, InvitationForAnother.
+    """
+    found: list[Organization] = []
+    if command.invitation_token is not None:
+        organization, invitation_id = await inviting(command.invitation_token, command.email, store, context)
+        organization.accept_invitation(invitation_id, user_id=user_id, at=context.now)
+        found.append(organization)
+    if command.default_organization is None:
+        found.append(
+            Organization(
+                id=context.new_id(), name=PERSONAL_ORGANIZATION_NAME, timezone=command.timezone, currency=DEFAULT_CURRENCY, personal=True,
+                owner_id=user_id,
+            )
+        )  # fmt: skip
+        return found
+    organization, claimed = await default_organization(command.default_organization, store, context)
+    held.append(claimed)
+    if organization not in found:
+        organization.add_member(user_id, command.default_role)
+        found.append(organization)
+    return found
 
 
 async def _asked_to_verify(user: User, store: Store, context: Context) -> Root:

@@ -1,24 +1,31 @@
-"""Who may found organizations, let people in and change settings.  Source: contract, section 2."""
+"""Who may found organizations, change how they work, give them away and end them.  Source: contract, section 2."""
 
 from __future__ import annotations
 
 from domain.aggregates.organizations import Organization
-from domain.commands.organizations import AddMember, FoundOrganization, ReviseSettings
+from domain.commands.organizations import (
+    DeleteOrganization,
+    FoundOrganization,
+    MakeDefaultOrganization,
+    OfOrganization,
+    ReviseSettings,
+    TransferOwnership,
+)
 from domain.kernel.actor import Actor, Role
 from domain.kernel.errors import NotFound, PolicyDenied
-from domain.kernel.permissions import MATRIX, Reach
+from domain.kernel.permissions import MATRIX, Reach, roles_with
 from domain.kernel.ports import Reader
 from domain.kernel.registry import policy
 
 
-class MayNotManageMembers(PolicyDenied):
-    """Members are let in by owners and admins, and owners by owners alone; your role here is {role}."""
+class MayNotChangeSettings(PolicyDenied):
+    """Settings are changed by owners and admins; your role here is {role}."""
 
     code = "role-forbids"
 
 
-class MayNotChangeSettings(PolicyDenied):
-    """Settings are changed by owners and admins; your role here is {role}."""
+class MayNotGiveAway(PolicyDenied):
+    """An organization is given away and deleted by its owners; your role here is {role}."""
 
     code = "role-forbids"
 
@@ -30,28 +37,37 @@ async def anybody_with_an_account(command: FoundOrganization, actor: Actor, stor
         raise PolicyDenied
 
 
-@policy(AddMember)
-async def owners_and_admins(command: AddMember, actor: Actor, store: Reader) -> None:
-    """No one makes an owner but an owner."""
-    role = await _role_in(command, actor, store)
-    if actor.superuser:
-        return
-    if MATRIX["members.change"][role or Role.MEMBER] is Reach.NONE or (command.role is Role.OWNER and role is not Role.OWNER):
-        raise MayNotManageMembers(role=role)
+@policy(MakeDefaultOrganization)
+async def the_installation(command: MakeDefaultOrganization, actor: Actor, store: Reader) -> None:
+    """No request ever carries this actor: it is made at start only."""
+    if actor.id is not None or not actor.superuser:
+        raise PolicyDenied
 
 
-@policy(ReviseSettings)
-async def owners_and_admins_too(command: ReviseSettings, actor: Actor, store: Reader) -> None:
+@policy(ReviseSettings, roles=roles_with("settings.change"))
+async def owners_and_admins(command: ReviseSettings, actor: Actor, store: Reader) -> None:
     """By the role in that organization, whichever is active."""
-    role = await _role_in(command, actor, store)
-    if not actor.superuser and MATRIX["settings.change"][role or Role.MEMBER] is Reach.NONE:
+    role = (await organization_of(command, actor, store)).role_of(actor.id)
+    if not may(role, actor, "settings.change"):
         raise MayNotChangeSettings(role=role)
 
 
-async def _role_in(command: AddMember | ReviseSettings, actor: Actor, store: Reader) -> Role | None:
-    """The actor's role there; to those who are no members it does not exist."""
+@policy(DeleteOrganization, TransferOwnership, roles=roles_with("ownership.change"))
+async def owners(command: DeleteOrganization | TransferOwnership, actor: Actor, store: Reader) -> None:
+    """Likewise."""
+    role = (await organization_of(command, actor, store)).role_of(actor.id)
+    if not may(role, actor, "ownership.change"):
+        raise MayNotGiveAway(role=role)
+
+
+async def organization_of(command: OfOrganization, actor: Actor, store: Reader) -> Organization:
+    """Errors: NotFound, also to those who are no members: for them it does not exist."""
     organization = await store.glance(Organization, command.organization_id)
-    role = None if organization is None else organization.role_of(actor.id)
-    if organization is None or organization.deleted or (role is None and not actor.superuser):
+    if organization is None or organization.deleted or (organization.role_of(actor.id) is None and not actor.superuser):
         raise NotFound(kind="organization", id=command.organization_id)
-    return role
+    return organization
+
+
+def may(role: Role | None, actor: Actor, permission: str) -> bool:
+    """Whether they have it in an organization where they are that."""
+    return actor.superuser or (role is not None and MATRIX[permission][role] is not Reach.NONE)

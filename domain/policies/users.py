@@ -15,11 +15,19 @@ class RegistrationClosed(PolicyDenied):
     code = "registration-closed"
 
 
+class InvitationRequired(PolicyDenied):
+    """This installation takes those alone who were invited; register with the token of an invitation's mail."""
+
+    code = "invitation-required"
+
+
 @policy(Register)
 async def anybody(command: Register, actor: Actor, store: Reader) -> None:
-    """People who are not logged in, unless the installation is closed."""
+    """People who are not logged in, unless the installation is closed, or asks for an invitation."""
     if not command.is_open:
         raise RegistrationClosed
+    if command.needs_invitation and command.invitation_token is None:
+        raise InvitationRequired
 
 
 @policy(MakeFirstSuperuser)

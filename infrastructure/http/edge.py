@@ -128,7 +128,7 @@ class Edge:
         is_auth = is_command and call.path.startswith(AUTH)
         at_address = await services.limiter.hit_auth_address(call.address) if is_auth else None
         limiting.admit(call, at_address)
-        await services.authenticator.admit(call, route.access)
+        await services.authenticator.admit(call, route.access, values[0] if route.access.in_path else None)
         if is_command:
             call.body = await read_body(call, receive, route)
         if is_auth:

@@ -35,6 +35,7 @@ class Access:
 
     public: bool = False  # no login needed
     organization: bool = True  # an active organization is needed
+    in_path: bool = False  # it is the one that the path begins with, whichever is active
     superuser: bool = False
     commands: tuple[type[Command], ...] = ()  # whose roles are checked before the body's shape
     permission: str = ""  # of contract section 2, that a query needs: checked before its parameters' shape

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from domain.aggregates.organizations import Organization
-from domain.kernel.actor import Role
 from projections.decoding import Recorded
-from projections.read_models.organizations import MemberRow, OrganizationRow
+from projections.read_models.organizations import OrganizationRow
 from projections.registry import projects
 from projections.rows import Rows
 
@@ -32,17 +31,20 @@ def settings_revised(event: Recorded[Organization.SettingsRevised], rows: Rows[O
     rows.patch(event.stream_id, event.data.changes, updated_at=event.recorded_at, version=event.version)
 
 
-@projects(Organization.MemberAdded, into=OrganizationRow)
-def grown(event: Recorded[Organization.MemberAdded], rows: Rows[OrganizationRow]) -> None:
+@projects(
+    Organization.MemberAdded,
+    Organization.RoleGiven,
+    Organization.MemberRemoved,
+    Organization.OwnershipTransferred,
+    Organization.MemberInvited,
+    Organization.InvitationRevoked,
+    Organization.InvitationAccepted,
+    into=OrganizationRow,
+)
+def people_changed(event: Recorded[Organization.Event], rows: Rows[OrganizationRow]) -> None:
     rows.patch(event.stream_id, updated_at=event.recorded_at, version=event.version)
 
 
-@projects(Organization.Founded, into=MemberRow)
-def first_owner(event: Recorded[Organization.Founded], rows: Rows[MemberRow]) -> None:
-    if event.data.owner_id is not None:
-        rows.put(MemberRow(event.stream_id, event.data.owner_id, Role.OWNER.value, event.recorded_at))
-
-
-@projects(Organization.MemberAdded, into=MemberRow)
-def member_added(event: Recorded[Organization.MemberAdded], rows: Rows[MemberRow]) -> None:
-    rows.put(MemberRow(event.stream_id, event.data.user_id, event.data.role, event.recorded_at))
+@projects(Organization.Deleted, into=OrganizationRow)
+def deleted(event: Recorded[Organization.Deleted], rows: Rows[OrganizationRow]) -> None:
+    rows.remove(event.stream_id)

@@ -1,4 +1,4 @@
-"""Organizations and who belongs to them."""
+"""Organizations and their settings."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import msgspec
 import orjson
 
 from projections.columns import Id, Rendered, Time, Whole, Wholes
-from projections.registry import Index, read_model
+from projections.registry import read_model
 from projections.rows import Row
-from projections.statements import REQUIRED, Listing, Page, Sight, Sort, SortKey, Statement, checkpoint_of
+from projections.statements import REQUIRED, Listing, Page, Sight, SortKey, Statement, checkpoint_of
 
 
 def _document(row: OrganizationRow) -> str:
@@ -42,7 +42,7 @@ def _settings(row: OrganizationRow) -> str:
     ).decode()
 
 
-@read_model("organizations", version=1, key="organization_id")
+@read_model("organizations", version=2, key="organization_id")
 class OrganizationRow(Row):
     """One tenant."""
 
@@ -62,18 +62,7 @@ class OrganizationRow(Row):
     settings: Annotated[str, Rendered(_settings)] = ""
 
 
-@read_model("members", of=OrganizationRow, key=("organization_id", "user_id"), indexes=[Index(("user_id",))])
-class MemberRow(Row):
-    """Who is what in an organization."""
-
-    organization_id: Id
-    user_id: Id
-    role: str
-    joined_at: Time
-
-
 ALONE = ("organizations",)
-WITH_USERS = ("organizations", "users")
 
 # One organization, for its members (%(everything)s: for a superuser, who may have no role in it).
 ORGANIZATION = f"""
@@ -97,18 +86,6 @@ MINE = Listing(
     id="t.organization_id",
     keys={"created_at": SortKey("t.created_at", "timestamptz"), "name": SortKey("t.name", "text")},
 )
-MEMBERS = Listing(
-    models=WITH_USERS,
-    source="read_models.members t LEFT JOIN read_models.users u ON u.user_id = t.user_id",
-    columns="t.user_id, t.role, t.joined_at, u.email, u.username, u.full_name",
-    item="""
-        json_build_object('user_id', r.user_id, 'email', r.email, 'username', r.username, 'full_name', r.full_name, 'role', r.role,
-            'joined_at', to_char(r.joined_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))::text
-    """,
-    id="t.user_id",
-    keys={"joined_at": SortKey("t.joined_at", "timestamptz"), "role": SortKey("t.role", "text")},
-)
-LATEST_FIRST = (Sort("joined_at", descending=True),)
 
 
 def organization(organization_id: UUID, sight: Sight, session_id: UUID | None) -> Statement:
@@ -124,16 +101,6 @@ def settings(organization_id: UUID, sight: Sight, session_id: UUID | None) -> St
 def my_organizations(user_id: UUID, session_id: UUID | None, page: Page) -> Statement:
     """With one's role in each.  Columns: items (JSON array), total, last_key (JSON array or null), checkpoint, required."""
     return MINE.statement(page, ["m.user_id = %(user_id)s"], {"user_id": user_id, "session_id": session_id})
-
-
-def member_list(organization_id: UUID, sight: Sight, session_id: UUID | None, page: Page) -> Statement:
-    """Those whom the caller may see.  Columns: as `my_organizations`."""
-    parameters: dict[str, Any] = {"organization_id": organization_id, "session_id": session_id}
-    conditions = ["t.organization_id = %(organization_id)s"]
-    if not sight.everything:
-        conditions.append("(t.user_id = %(own)s OR t.role = ANY(%(roles)s))")
-        parameters |= {"own": sight.user_id, "roles": list(sight.roles)}
-    return MEMBERS.statement(page, conditions, parameters)
 
 
 def _parameters(organization_id: UUID, sight: Sight, session_id: UUID | None) -> dict[str, Any]:

@@ -44,7 +44,7 @@ async def organizations(query: Annotated[Page, Query()], call: QueryCall) -> Rep
 
 
 @router.get("/{organization_id}", response_model=OrganizationOut, operation_id="readOrganization", responses=problems(304))
-@access(organization=False)
+@access(in_path=True)
 async def organization(organization_id: UUID, call: QueryCall) -> Reply:
     """One of your organizations."""
     statement = one_organization(organization_id, sight(call, everything=call.actor.superuser), call.actor.session_id)
@@ -52,7 +52,7 @@ async def organization(organization_id: UUID, call: QueryCall) -> Reply:
 
 
 @router.get("/{organization_id}/settings", response_model=SettingsOut, operation_id="readSettings", responses=problems(304))
-@access(organization=False)
+@access(in_path=True)
 async def settings(organization_id: UUID, call: QueryCall) -> Reply:
     """How it works; any member may know."""
     statement = settings_of(organization_id, sight(call, everything=call.actor.superuser), call.actor.session_id)

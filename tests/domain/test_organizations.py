@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from domain.aggregates.organizations import AlreadyMember, Organization
+from domain.aggregates.organization_values import AlreadyMember
+from domain.aggregates.organizations import Organization
 from domain.kernel.actor import Role
 from tests.support.given import given
 from tests.support.world import ANN, BOB, THIS, fact, organization_founded

@@ -11,7 +11,8 @@ from uuid import UUID
 import pytest
 
 from domain.aggregates.tasks import Priority, Status, Task
-from domain.commands.organizations import AddMember, ReviseSettings
+from domain.commands.members import AddMember
+from domain.commands.organizations import ReviseSettings
 from domain.commands.task_entries import CommentOnTask, LogTime
 from domain.commands.tasks import BulkUpdateTasks, DeleteTask, RestoreTask
 from domain.commands.users import ReviseProfile

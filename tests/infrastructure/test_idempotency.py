@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from domain.aggregates.tasks import IllegalTransition, Status, Task
-from domain.commands.organizations import AddMember
+from domain.commands.members import AddMember
 from domain.commands.tasks import DeleteTask
 from domain.kernel.actor import Role
 from domain.kernel.errors import PolicyDenied

@@ -14,7 +14,7 @@ import pytest
 
 from domain.aggregates.organizations import Organization
 from domain.aggregates.users import User
-from domain.commands.organizations import AddMember
+from domain.commands.members import AddMember
 from domain.commands.sessions import LoggedIn, LogOut, LogOutEverywhere
 from domain.kernel.actor import ANYBODY, Actor, Role
 from domain.kernel.errors import Unavailable

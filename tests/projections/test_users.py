@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from uuid import UUID, uuid4
 
-from projections.read_models.organizations import LATEST_FIRST, member_list, my_organizations, organization, settings
+from projections.read_models.members import member_list
+from projections.read_models.organizations import my_organizations, organization, settings
 from projections.read_models.users import UserFilter, me, user, user_list
 from projections.registry import load
-from projections.statements import Page, Sight
+from projections.statements import Page, Sight, Sort
 from tests.conftest import Database
 from tests.projections.desk import NoKeys, projected, read
 from tests.projections.history import Recorded, append, founded, member_added, registered, sealed
@@ -84,7 +85,7 @@ async def test_an_organization_its_settings_and_its_members(database: Database) 
     }  # fmt: skip
     mine = read(database.app_url, my_organizations(BOB, None, Page()))
     assert (mine["items"], mine["total"]) == ([plain | {"role": "developer"}], 1)
-    page = Page(sort=LATEST_FIRST)
+    page = Page(sort=(Sort("joined_at", descending=True),))
     members = read(database.app_url, member_list(CLINIC, Sight(ANN, everything=True), None, page))
     assert [(m["email"], m["role"]) for m in members["items"]] == [
         ("eve@example.com", "user"), ("bob@example.com", "developer"), ("ann@example.com", "owner"),

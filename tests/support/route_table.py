@@ -8,87 +8,37 @@ thing it is.  Statuses stand in the order of contract section 2:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from uuid import uuid4
 
-from tests.support.processes import PASSWORD, Person
-from tests.support.walking import NOBODY, Case, World, each, everybody, members, newcomer, public, superusers
+from tests.support.processes import PASSWORD
+from tests.support.route_requests import (
+    TITLE,
+    account,
+    another,
+    assigned,
+    audited,
+    clinic,
+    credentials,
+    deleted,
+    entry,
+    guest,
+    invitation,
+    kept,
+    member,
+    new_account,
+    new_address,
+    next_owner,
+    oneself,
+    others,
+    own_session,
+    tag,
+    unknown,
+    with_guest,
+    without_guest,
+)
+from tests.support.walking import NOBODY, Case, each, everybody, members, newcomer, public, superusers
 
-Path = Callable[[World, Person], dict[str, str]]
-
-
-def others(world: World, who: Person) -> dict[str, str]:
-    """A task that is no business of the asker's, but by role."""
-    return {"task_id": world.task()}
-
-
-def assigned(world: World, who: Person) -> dict[str, str]:
-    """A task that is assigned to the asker, if they are a member."""
-    return {"task_id": world.task(assignee_id=who.id if world.is_member(who) else None)}
-
-
-def kept(world: World, who: Person) -> dict[str, str]:
-    """A whole task that stays assigned to the asker."""
-    return {**TITLE, "assignee_id": who.id} if world.is_member(who) else TITLE
-
-
-def deleted(task: Path) -> Path:
-    """Such a task, deleted again."""
-
-    def make(world: World, who: Person) -> dict[str, str]:
-        path = task(world, who)
-        assert world.boss.client.delete(f"/tasks/{path['task_id']}").status_code == 204
-        return path
-
-    return make
-
-
-def entry(task: Path, kind: str, id_name: str, **entry: object) -> Path:
-    """Such a task, with an entry by the boss."""
-
-    def make(world: World, who: Person) -> dict[str, str]:
-        path = task(world, who)
-        answer = world.boss.client.post(f"/tasks/{path['task_id']}/{kind}", json=entry)
-        return {**path, id_name: answer.json()["id"]}
-
-    return make
-
-
-def tag(world: World, who: Person) -> dict[str, str]:
-    return {"tag_id": world.tag()}
-
-
-def audited(world: World, who: Person) -> dict[str, str]:
-    return {"kind": "task", "id": world.task()}
-
-
-def clinic(world: World, who: Person) -> dict[str, str]:
-    return {"organization_id": world.clinic}
-
-
-def own_session(world: World, who: Person) -> dict[str, str]:
-    answer = who.client.get("/auth/sessions")
-    return {"session_id": next(session["id"] for session in answer.json()["items"] if session["current"])}
-
-
-def new_account(world: World, who: Person) -> dict[str, str]:
-    return {"email": f"{uuid4().hex}@example.com", "password": PASSWORD}
-
-
-def credentials(world: World, who: Person) -> dict[str, str]:
-    return {"email": world.guest.email, "password": PASSWORD}
-
-
-def new_address(world: World, who: Person) -> dict[str, str]:
-    return {"new_email": f"{uuid4().hex}@example.com", "password": PASSWORD}
-
-
-def account(role: str) -> Path:
-    """Of whoever has that role."""
-    return lambda world, who: {"user_id": world.people[role].id}
-
-
-TITLE = {"title": "Sweep", "priority": "critical"}
 COMMENT, TIME = {"body": "Done?"}, {"minutes": 5}
 ROUTES: Mapping[str, Case | tuple[Case, ...]] = {
     # tasks
@@ -134,7 +84,37 @@ ROUTES: Mapping[str, Case | tuple[Case, ...]] = {
     "createOrganization": everybody(201, body={"name": "Another"}),
     "listOrganizations": everybody(200),
     "readOrganization": members(200, path=clinic),
-    "addMember": each("409 409 403 403 403 403 403 403", path=clinic, body=lambda world, who: {"email": world.boss.email, "role": "user"}),
+    "updateOrganization": each("200 200 403 403 403 403 403 403", path=clinic, body={"name": "Clinic"}),
+    "deleteOrganization": each("204 403 403 403 403 403 403 403", path=another),
+    "transferOwnership": each("200 403 403 403 403 403 403 403", path=another, body=next_owner),
+    "listMembers": members(200, path=clinic),
+    "readMember": (
+        each("200 200 404 404 200 404 404 404", path=member("boss")),
+        each("200 200 200 200 200 404 404 404", path=member("developer")),
+        each("200 200 404 404 200 200 404 404", path=member("staff")),
+        members(200, path=oneself, superuser=404),
+    ),
+    "addMember": (
+        each("201 201 403 403 403 403 403 403", path=without_guest, body=guest("user")),
+        each("201 403 403 403 403 403 403 403", path=without_guest, body=guest("owner")),
+        each("202 202 403 403 403 403 403 403", path=clinic, body=lambda world, who: {"email": unknown(), "role": "user"}),
+    ),
+    "updateMember": (
+        each("200 200 403 403 403 403 403 403", path=with_guest("user"), body={"role": "staff"}),
+        each("200 403 403 403 403 403 403 403", path=with_guest("user"), body={"role": "owner"}),
+        each("200 403 403 403 403 403 403 403", path=with_guest("owner"), body={"role": "user"}),
+        each("200 403 403 403 403 403 403 403", path=oneself, body={"role": "owner"}, superuser=404),
+    ),
+    "removeMember": (
+        each("204 204 403 403 403 403 403 403", path=with_guest("user")),
+        each("204 403 403 403 403 403 403 403", path=with_guest("owner")),
+    ),
+    "listInvitations": each("200 200 403 403 403 403 403 403", path=clinic),
+    "revokeInvitation": (
+        each("204 204 403 403 403 403 403 403", path=invitation("user")),
+        each("204 403 403 403 403 403 403 403", path=invitation("owner")),
+    ),
+    "acceptInvitation": everybody(400, body={"token": "spent"}),
     "readSettings": members(200, path=clinic),
     "updateSettings": each("200 200 403 403 403 403 403 403", path=clinic, body={"reminder_minutes": [30]}),
     # accounts

@@ -29,29 +29,31 @@ class World:
         self.people = {**people, "superuser": superuser(url), "anybody": Person("", "", "", nobody)}
         for who in (self.boss, self.guest, *self.people.values()):
             who.client.event_hooks["response"].append(self._heard)
-        self.clinic = self._made("/organizations", name="Clinic")
+        self.clinic = self.made("/organizations", name="Clinic")
         self.boss.client.headers["X-Organization-Id"] = self.clinic
         self.people["superuser"].client.headers["X-Organization-Id"] = self.clinic
         for role in ROLES:
             who = self.people[role]
             who.client.headers["X-Organization-Id"] = self.clinic
-            self._made(f"/organizations/{self.clinic}/members", named="user_id", email=who.email, role=role)
+            self.made(f"/organizations/{self.clinic}/members", named="user_id", email=who.email, role=role)
 
     def task(self, **members: Any) -> str:
         """A new task of the boss's; critical, so that a developer's working hours do not matter."""
-        return self._made("/tasks", title="Sweep the yard", priority="critical", **members)
+        return self.made("/tasks", title="Sweep the yard", priority="critical", **members)
 
     def tag(self) -> str:
-        return self._made("/tags", name=uuid4().hex)
+        return self.made("/tags", name=uuid4().hex)
 
     def newcomer(self) -> Person:
         """Somebody with a login session that nobody else needs."""
         return log_in(self.url, self.guest.email)
 
-    def is_member(self, who: Person) -> bool:
-        return who is self.boss or any(self.people[role] is who for role in ROLES)
+    def role_of(self, who: Person) -> str | None:
+        """In the clinic; None: no member."""
+        return next((role for role in ROLES if self.people[role] is who), None)
 
-    def _made(self, path: str, *, named: str = "id", **members: Any) -> str:
+    def made(self, path: str, *, named: str = "id", **members: Any) -> str:
+        """The id of what the boss has made by a POST."""
         answer = self.boss.client.post(path, json=members)
         assert answer.status_code == 201, answer.text
         return str(answer.json()[named])

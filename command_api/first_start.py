@@ -1,10 +1,11 @@
-"""The account that the settings name, made at start if it is missing; several processes may try at once."""
+"""What the settings name and every installation has, made at start if it is missing; several processes may try at once."""
 
 from __future__ import annotations
 
 import structlog
 
 from domain.commands.emails import EmailTaken
+from domain.commands.organizations import MakeDefaultOrganization
 from domain.commands.users import MakeFirstSuperuser
 from domain.kernel.actor import Actor
 from infrastructure.wiring import Services
@@ -25,3 +26,13 @@ async def make_first_superuser(services: Services) -> None:
     except EmailTaken:
         return
     log.info("superuser.made")
+
+
+async def make_default_organization(services: Services) -> None:
+    """Nothing happens when it is there, or when everybody gets a personal one."""
+    if (name := services.settings.default_organization) is None:
+        return
+    assert services.bus is not None, "only processes that can write make organizations"
+    outcome = await services.bus.dispatch(MakeDefaultOrganization(name=name), services.context(INSTALLATION))
+    if outcome.events_count:
+        log.info("organization.made", name=name, organization_id=str(outcome.answer.id))
