@@ -26,9 +26,11 @@ HERE = "SELECT position FROM workers.relay FOR UPDATE"
 NOTE = """
     INSERT INTO workers.reactions (position, reaction, queue)
     SELECT e.position, r.reaction, r.queue
-    FROM log.events e JOIN unnest(%(topics)s::text[], %(reactions)s::text[], %(queues)s::text[]) AS r (topic, reaction, queue)
+    FROM log.events e
+    JOIN unnest(%(topics)s::text[], %(reactions)s::text[], %(queues)s::text[], %(members)s::text[]) AS r (topic, reaction, queue, member)
       ON r.topic = e.topic
     WHERE e.position > %(after)s AND e.position <= %(upto)s
+      AND CASE WHEN r.member = '' THEN true ELSE e.data::jsonb #> string_to_array(r.member, '.') NOT IN ('null', '[]') END
     ON CONFLICT DO NOTHING
 """
 HEAD = "SELECT coalesce(max(position), 0) FROM log.events"
@@ -96,6 +98,7 @@ class Wanted:
     topic: str
     reaction: str
     queue: str
+    member: str = ""  # of the event's data, `changes.assignee_id`: where it is absent, null or an empty list, nothing follows
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +133,7 @@ class ReactionRows:
                 "topics": [w.topic for w in wanted],
                 "reactions": [w.reaction for w in wanted],
                 "queues": [w.queue for w in wanted],
+                "members": [w.member for w in wanted],
             }
             noted = (await connection.execute(NOTE, {**lists, "after": after, "upto": upto})).rowcount
             await connection.execute(MOVE, {"upto": upto})

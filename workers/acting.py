@@ -18,6 +18,7 @@ from domain.kernel.text import ERASED
 from infrastructure.reactions import ReactionRows
 from infrastructure.receipts import Outcome
 from infrastructure.wiring import Services
+from projections.statements import Statement
 from workers.mail import Letters, Mailer
 from workers.registry import Recorded
 
@@ -44,11 +45,6 @@ class Act:
         self._reaction = reaction
         self._event = event
         self._commands_count = 0
-
-    @property
-    def services(self) -> Services:
-        """For what has no name here, such as reads of read models."""
-        return self._means.services
 
     @property
     def secrets(self) -> Secrets:
@@ -79,6 +75,12 @@ class Act:
         found, _ = await self._means.services.store.load(kind, id, fresh=True)
         return found
 
+    async def read(self, statement: Statement) -> dict[str, Any]:
+        """What read models say, at least as new as the event.  Errors: ProjectionBehind, Unavailable."""
+        reader = self._means.services.reader
+        assert reader is not None, "workers can read"
+        return await reader.at_least(self._event.position, statement.models, statement.sql, statement.parameters)
+
     async def mail(self, template: str, *, to: str, name: str = "", key: str = "", **facts: Any) -> None:
         """Send a mail made from `workers/templates/<template>.txt` and `.html`; nothing if it was sent before.
 
@@ -100,12 +102,15 @@ class Act:
     async def mail_to(self, user_id: UUID, template: str, *, kind: str = "", key: str = "", **facts: Any) -> bool:
         """Send a mail to somebody with an account, if they want mails of that kind (empty: one that cannot be declined).
 
-        Whoever is erased or deactivated gets none.  `user` is a fact of every such mail.  Answers whether it was sent.
+        Whoever is erased or deactivated gets none.  `user` (the name) and `kind` are facts of every such mail.  Answers whether
+        there is somebody to write to.
         """
         user: Any = await self.find(kinds()["user"], user_id)
         if user is None or not user.active or user.email == ERASED or (kind and not wants_mail(user.notification_preferences, kind)):
             return False
-        await self.mail(template, to=user.email, name=user.display_name, key=key or str(user_id), user=user.display_name, **facts)
+        await self.mail(
+            template, to=user.email, name=user.display_name, key=key or str(user_id), user=user.display_name, kind=kind, **facts
+        )
         return True
 
 

@@ -18,7 +18,7 @@ from infrastructure.clock import new_id
 from infrastructure.postgres import application_url
 from infrastructure.reactions import LEASE_SECONDS, ReactionRows
 from infrastructure.settings import Settings
-from infrastructure.wiring import command_services
+from infrastructure.wiring import Services, command_services
 from projections.waiting import Waiter
 from projections.waking import LOG_CHANNEL, Listener
 from workers.acting import Means
@@ -72,6 +72,11 @@ class Background:
     def react(self, position: int, reaction: str) -> None:
         """One job."""
         self.run(self.reactor.run(position, reaction))
+
+    @property
+    def services(self) -> Services:
+        """To be used in the loop."""
+        return self.reactor.services
 
     @property
     def reactor(self) -> Reactor:

@@ -31,6 +31,7 @@ class Reactor:
     def __init__(self, registry: Registry, means: Means) -> None:
         self._registry = registry
         self._means = means
+        self.services = means.services
         self._running: set[asyncio.Task[Any]] = set()
 
     async def stop(self) -> None:

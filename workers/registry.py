@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -48,6 +48,7 @@ class Reaction:
 
     name: str  # `feature.verb`: kept with each event it was run for, so permanent
     topics: tuple[str, ...]
+    needs: Mapping[str, str]  # by topic: a member of the event's data without which nothing follows
     queue: Queue
     max_retries: int
     function: React
@@ -60,10 +61,16 @@ class Registry:
         self.reactions: dict[str, Reaction] = {}
 
     def reacts_to(
-        self, *events: type[AggregateEvent], queue: Queue = Queue.COMMANDS, max_retries: int = MAX_RETRIES
+        self,
+        *events: type[AggregateEvent],
+        queue: Queue = Queue.COMMANDS,
+        max_retries: int = MAX_RETRIES,
+        needs: Mapping[type[AggregateEvent], str] | None = None,
     ) -> Callable[[React], React]:
         """Declare a reaction: an async function of the event and `Act`, which may run more than once for one event.
 
+        `needs`: for events that nothing follows from most of the time, a member of their data (`changes.assignee_id`) that must
+        be there and be neither null nor an empty list; the others cost no job.
         `max_retries`: after a failed first attempt, with growing pauses; then it is a dead letter.
         """
 
@@ -74,7 +81,8 @@ class Registry:
             if not events:
                 raise RegistrationError(f"reaction {name!r} reacts to nothing")
             topics = tuple(getattr(event_class, "TOPIC", "") for event_class in events)
-            self.reactions[name] = Reaction(name, topics, queue, max_retries, function)
+            required = {getattr(event_class, "TOPIC", ""): member for event_class, member in (needs or {}).items()}
+            self.reactions[name] = Reaction(name, topics, required, queue, max_retries, function)
             return function
 
         return register
@@ -86,6 +94,10 @@ class Registry:
             faults += [f"reaction {reaction.name!r} reacts to the unknown topic {t!r}" for t in reaction.topics if t not in event_types()]
             if len(set(reaction.topics)) < len(reaction.topics):
                 faults.append(f"reaction {reaction.name!r} names a topic twice")
+            faults += [
+                f"reaction {reaction.name!r} needs a member of {t!r}, which it does not react to"
+                for t in reaction.needs.keys() - {*reaction.topics}
+            ]
         if faults:
             raise RegistrationError("; ".join(faults))
 
@@ -93,7 +105,7 @@ class Registry:
         """What the relay looks for in the log."""
         for reaction in self.reactions.values():
             for topic in reaction.topics:
-                yield Wanted(topic, reaction.name, reaction.queue.value.name)
+                yield Wanted(topic, reaction.name, reaction.queue.value.name, reaction.needs.get(topic, ""))
 
 
 _registry = Registry()

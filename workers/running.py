@@ -14,6 +14,7 @@ from dramatiq.errors import BrokerConnectionError
 from infrastructure.settings import Settings
 from workers.background import Background
 from workers.broker import make_broker
+from workers.deadlines import due_checks
 from workers.housekeeping import housekeeping
 from workers.registry import Registry, load
 from workers.scheduler import Scheduler
@@ -43,7 +44,7 @@ def run(settings: Settings, stopping: threading.Event, registry: Registry | None
 
 
 def _work(settings: Settings, stopping: threading.Event, broker: RedisBroker, client: redis.Redis, background: Background) -> None:
-    jobs = [housekeeping(broker, settings.needed("DATABASE_URL"))]
+    jobs = [housekeeping(broker, settings.needed("DATABASE_URL")), due_checks(broker, background)]
     scheduler = Scheduler(client, jobs)
     worker = dramatiq.Worker(broker, worker_threads=THREADS)
     worker.start()

@@ -17,6 +17,8 @@ from domain.kernel.errors import InvariantViolated, NotFound
 
 GRACE_SECONDS = 20  # within which a spent refresh token still gets a pair: a lost answer, two tabs
 
+NEW_DEVICE_AFTER = timedelta(days=90)  # without a login or refresh by the same user agent
+KEPT_AGENTS = 100  # those seen last
 KEPT_TOKENS = 64  # of one generation: more than so many repeats of one refresh, and the first of them count as stolen
 
 OfUser = Annotated[str, Personal("user_id")]
@@ -39,6 +41,7 @@ class LoginSession:
     generation: int
     token_hashes: tuple[str, ...]  # hex SHA-256 of the refresh tokens of this generation: one, but for repeats
     spent: tuple[tuple[str, datetime], ...] = ()  # those of the generation before, with the time of its first use
+    user_agent: str = ""
 
 
 class UserSessions(Root):
@@ -66,6 +69,16 @@ class UserSessions(Root):
         started_at: datetime
         expires_at: datetime
         token_hash: Annotated[str, Hidden()]
+        device_name: OfUser
+        user_agent: OfUser
+        address: OfUser
+
+    class NewDevice(Event):
+        """That login came from a device that was not seen for a long while, or never; not so the first login of an account."""
+
+        TOPIC = "session.new_device"
+        user_id: UUID
+        session_id: UUID
         device_name: OfUser
         user_agent: OfUser
         address: OfUser
@@ -101,6 +114,7 @@ class UserSessions(Root):
     def __init__(self, id: UUID, user_id: UUID) -> None:
         self.user_id = user_id
         self.live: dict[UUID, LoginSession] = {}
+        self.agents: dict[str, datetime] = {}  # when each user agent was last seen
 
     @staticmethod
     def id_for(user_id: UUID) -> UUID:
@@ -120,6 +134,8 @@ class UserSessions(Root):
 
         Errors: SessionLimitReached.
         """
+        is_first = not self.agents
+        seen_at = self.agents.get(user_agent)
         for old in [s for s in self.live.values() if s.expires_at <= session.started_at]:
             self._ended(session_id=old.id, why="expired")
         if len(self.live) >= limit and not evict:
@@ -132,6 +148,10 @@ class UserSessions(Root):
             expires_at=session.expires_at, token_hash=session.token_hashes[0], device_name=device_name, user_agent=user_agent,
             address=address,
         )  # fmt: skip
+        if not is_first and (seen_at is None or session.started_at - seen_at > NEW_DEVICE_AFTER):
+            self._device_is_new(
+                user_id=self.user_id, session_id=session.id, device_name=device_name, user_agent=user_agent, address=address
+            )
 
     def refresh(self, session_id: UUID, *, old_hash: str, new_hash: str, at: datetime) -> bool:
         """Spend a refresh token.  False: it had been spent too long ago, so somebody stole it; the session has ended.
@@ -182,7 +202,15 @@ class UserSessions(Root):
             expires_at=expires_at,
             generation=1,
             token_hashes=(token_hash,),
+            user_agent=user_agent,
         )
+        self.agents[user_agent] = started_at
+        if len(self.agents) > KEPT_AGENTS:
+            del self.agents[min(self.agents, key=lambda agent: self.agents[agent])]
+
+    @event(NewDevice)
+    def _device_is_new(self, user_id: UUID, session_id: UUID, device_name: str, user_agent: str, address: str) -> None:
+        """Told to the person; the rules need no more than the login itself."""
 
     @event(Refreshed)
     def _refreshed(self, session_id: UUID, at: datetime, generation: int, spent_hash: str, token_hash: str, repeated: bool) -> None:
@@ -192,6 +220,8 @@ class UserSessions(Root):
         tokens = (*old.token_hashes, token_hash)[-KEPT_TOKENS:] if repeated else (token_hash,)
         spent = old.spent if repeated else tuple((known, at) for known in old.token_hashes)
         self.live[session_id] = replace(old, generation=generation, token_hashes=tokens, spent=spent)
+        if old.user_agent in self.agents:
+            self.agents[old.user_agent] = at
 
     @event(OrganizationSwitched)
     def _switched(self, session_id: UUID, organization_id: UUID) -> None:

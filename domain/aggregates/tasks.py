@@ -85,6 +85,7 @@ class Task(Root):
         comment_id: UUID
         author_id: UUID
         body: str  # 1..10,000 characters
+        recipient_ids: tuple[UUID, ...] = ()  # who is to be told: assignee, creator and earlier commenters, but not the author
 
     class TimeLogged(Event):
         """Somebody spent time on it."""
@@ -123,6 +124,7 @@ class Task(Root):
         self.tag_ids = tag_ids
         self.logged_minutes = 0
         self.comments_count = 0
+        self.commenter_ids: tuple[UUID, ...] = ()  # each once, in the order of their first comment
         self.completed_at: datetime | None = None
         self.deleted = False
 
@@ -180,7 +182,9 @@ class Task(Root):
     def comment(self, *, comment_id: UUID, by: UUID, body: str) -> None:
         """Errors: NotFound."""
         self._must_be_there()
-        self._commented(comment_id=comment_id, author_id=by, body=body)
+        concerned = (self.assignee_id, self.creator_id, *self.commenter_ids)
+        recipients = tuple(dict.fromkeys(person for person in concerned if person not in (None, by)))
+        self._commented(comment_id=comment_id, author_id=by, body=body, recipient_ids=recipients)
 
     def log_time(self, *, entry_id: UUID, by: UUID, minutes: int, note: str, spent_on: date) -> None:
         """Errors: NotFound."""
@@ -215,8 +219,9 @@ class Task(Root):
         self.deleted = False
 
     @event(Commented)
-    def _commented(self, comment_id: UUID, author_id: UUID, body: str) -> None:
+    def _commented(self, comment_id: UUID, author_id: UUID, body: str, recipient_ids: tuple[UUID, ...] = ()) -> None:
         self.comments_count += 1
+        self.commenter_ids = tuple(dict.fromkeys((*self.commenter_ids, author_id)))
 
     @event(TimeLogged)
     def _time_logged(self, entry_id: UUID, by_id: UUID, minutes: int, note: str, spent_on: date) -> None:

@@ -61,6 +61,12 @@ class ConsistentReader:
                 standby.failed()
         return await self._new_enough(self._primary, least, models, sql, params, quick=quick)
 
+    async def at_least(
+        self, position: int, models: Sequence[str], sql: str, params: Mapping[str, Any], *, quick: bool = False
+    ) -> dict[str, Any]:
+        """As `one`, for whoever is no request: as new as that position, from the primary.  Errors: as `one`."""
+        return await self._new_enough(self._primary, position, models, sql, params, quick=quick)
+
     async def _new_enough(
         self, server: Server, least: int, models: Sequence[str], sql: str, params: Mapping[str, Any], *, quick: bool
     ) -> dict[str, Any]:

@@ -9,14 +9,14 @@ from uuid import UUID
 from domain.aggregates.tasks import Task
 from domain.kernel.errors import NotFound
 from tests.support.given import given
-from tests.support.world import ANN, BOB, fact, task_created
+from tests.support.world import ANN, BOB, CLINIC, THIS, fact, task_created
 
 SAID, SPENT = UUID(int=1), UUID(int=2)
 FRIDAY = date(2026, 11, 20)
 
 
 def commented(**differing: Any) -> Any:
-    return fact(Task.Commented, **{"comment_id": SAID, "author_id": ANN, "body": "Looks fine"} | differing)
+    return fact(Task.Commented, **{"comment_id": SAID, "author_id": ANN, "body": "Looks fine", "recipient_ids": ()} | differing)
 
 
 def time_logged(**differing: Any) -> Any:
@@ -49,3 +49,15 @@ def test_nobody_comments_on_a_deleted_task_or_works_on_it():
 def test_what_was_written_down_survives_deletion_and_restoring():
     story = (task_created(), commented(), time_logged(), fact(Task.Deleted))
     given(*story).when(lambda task: task.restore()).and_now(comments_count=1, logged_minutes=45)
+
+
+def test_a_comment_tells_assignee_creator_and_earlier_commenters_but_not_its_author():
+    given(task_created()).when(say).then(commented())  # Ann's own task, assigned to nobody
+    given(task_created(assignee_id=BOB)).when(say).then(commented(recipient_ids=(BOB,)))
+    others = (
+        task_created(creator_id=BOB, assignee_id=CLINIC),
+        commented(author_id=THIS),
+        commented(author_id=ANN),
+        commented(author_id=THIS),
+    )
+    given(*others).when(say).then(commented(recipient_ids=(CLINIC, BOB, THIS)))

@@ -80,8 +80,17 @@ def restored(task_id: UUID, organization_id: UUID = CLINIC) -> Recorded:
     return Recorded("task.restored", task_id, {}, organization_id)
 
 
-def commented(task_id: UUID, comment_id: UUID, body: str = "Fine", organization_id: UUID = CLINIC) -> Recorded:
-    return Recorded("task.commented", task_id, {"comment_id": comment_id, "author_id": ANN, "body": body}, organization_id)
+def commented(
+    task_id: UUID, comment_id: UUID, body: str = "Fine", organization_id: UUID = CLINIC, recipients: Sequence[UUID] = ()
+) -> Recorded:
+    data = {"comment_id": comment_id, "author_id": ANN, "body": body, "recipient_ids": list(recipients)}
+    return Recorded("task.commented", task_id, data, organization_id)
+
+
+def told_of_due(task_id: UUID, what: str, user_id: UUID, due_at: datetime = NOON, organization_id: UUID = CLINIC) -> Recorded:
+    """`what`: neared or missed."""
+    data = {"task_id": task_id, "recipient_id": user_id, "due_at": due_at}
+    return Recorded(f"deadline.{what}", UUID(int=task_id.int ^ 2), data, organization_id, None)
 
 
 def time_logged(task_id: UUID, entry_id: UUID, minutes: int = 30, organization_id: UUID = CLINIC) -> Recorded:
@@ -137,6 +146,7 @@ class History:
         self._tags: list[tuple[UUID, UUID]] = []
         self._tasks: dict[UUID, tuple[UUID, bool]] = {}  # organization, deleted
         self._sessions: list[tuple[UUID, UUID]] = []
+        self._watched: set[UUID] = set()  # tasks with a deadline that was told
 
     def next(self, count: int) -> list[Recorded]:
         return [self._one() for _ in range(count)]
@@ -237,10 +247,21 @@ class History:
             revised(task, "task.moved", organization, status=status, completed_at=datetime.now(UTC) if status == "done" else None),
             revised(task, "task.assigned", organization, assignee_id=pick.choice([*self._people, None])),
             revised(task, "task.revised", organization, title=pick.choice(TITLES), due_at=self._time(), priority=pick.choice(PRIORITIES)),
-            commented(task, self._id(), pick.choice(TITLES), organization),
+            commented(task, self._id(), pick.choice(TITLES), organization, pick.sample(self._people, min(2, len(self._people)))),
             time_logged(task, self._id(), pick.choice([1, 1440]), organization),
+            self._deadline(task, organization),
         ]
         return pick.choice(choices)
+
+    def _deadline(self, task: UUID, organization: UUID) -> Recorded:
+        """The first one of a task begins its stream."""
+        pick = self._random
+        if task not in self._watched:
+            self._watched.add(task)
+            return Recorded(
+                "deadline.watched", UUID(int=task.int ^ 2), {"organization_id": organization, "task_id": task}, organization, None
+            )
+        return told_of_due(task, pick.choice(["neared", "missed"]), pick.choice(self._people), NOON, organization)
 
 
 def topics_of(facts: Sequence[Recorded]) -> set[str]:

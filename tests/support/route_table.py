@@ -152,6 +152,11 @@ ROUTES: Mapping[str, Case | tuple[Case, ...]] = {
     "erasePersonalData": superusers(404, path={"user_id": NOBODY}, body={"reason": "Asked to."}),
     "placeLegalHold": superusers(404, path={"user_id": NOBODY}, body={"reason": "A trial."}),
     "liftLegalHold": superusers(404, path={"user_id": NOBODY}),
+    # notifications
+    "listNotifications": everybody(200),
+    "countUnreadNotifications": everybody(200),
+    "readNotification": everybody(404, path={"notification_id": NOBODY}),
+    "readAllNotifications": everybody(204),
     # audit
     "listEvents": each("200 200 403 403 200 403 403 403"),
     "listEventsOf": each("200 200 403 403 200 403 403 403", path=audited),

@@ -1,0 +1,47 @@
+"""Deadlines: who was told last about each task, and which tasks have somebody to be told now."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from projections.columns import Id, Time
+from projections.registry import read_model
+from projections.rows import Row
+from projections.statements import Statement
+
+CHECKED_LIMIT = 500
+
+
+@read_model("deadlines", version=1, key="task_id")
+class DeadlineRow(Row):
+    """What was told last about one task."""
+
+    task_id: Id
+    neared_for: Id | None = None
+    neared_due_at: Time | None = None
+    missed_for: Id | None = None
+    missed_due_at: Time | None = None
+
+
+MODELS = ("tasks", "deadlines")
+# Candidates: whoever asks decides on each of them anew.  The index on due times leads; what was told is left out.
+DUE = f"""
+    SELECT t.task_id, t.organization_id, t.due_at
+    FROM read_models.tasks t LEFT JOIN read_models.deadlines d ON d.task_id = t.task_id
+    WHERE NOT t.deleted AND t.completed_at IS NULL AND t.due_at IS NOT NULL AND t.status <> 'cancelled'
+      AND t.due_at <= %(now)s::timestamptz + interval '24 hours'
+      AND CASE WHEN t.due_at <= %(now)s
+               THEN (d.missed_for, d.missed_due_at) IS DISTINCT FROM (coalesce(t.assignee_id, t.creator_id), t.due_at)
+               ELSE (d.neared_for, d.neared_due_at) IS DISTINCT FROM (coalesce(t.assignee_id, t.creator_id), t.due_at) END
+      AND (t.due_at, t.task_id) > (%(after_at)s::timestamptz, %(after_id)s::uuid)
+    ORDER BY t.due_at, t.task_id LIMIT {CHECKED_LIMIT}
+"""
+
+
+def due(now: datetime, after: tuple[datetime, UUID] | None = None) -> Statement:
+    """Open tasks with somebody to be told, the longest overdue first, `after` one of them.  Columns: task_id, organization_id, due_at."""
+    at, task_id = after or ("-infinity", UUID(int=0))
+    parameters: dict[str, Any] = {"now": now, "after_at": at, "after_id": task_id}
+    return Statement(DUE, parameters, MODELS)
