@@ -47,6 +47,11 @@ class Act:
         self._commands_count = 0
 
     @property
+    def services(self) -> Services:
+        """For what has no name here."""
+        return self._means.services
+
+    @property
     def secrets(self) -> Secrets:
         """To derive the tokens that go out by mail."""
         return self._means.services.secrets
