@@ -20,7 +20,7 @@ from tests.support.settings import settings_for
 from tests.support.wait import eventually
 from tests.workers.conftest import Office, at_work
 from workers.deadlines import check_deadlines
-from workers.registry import load
+from workers.registry import Registry, load
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +58,13 @@ def subjects(post: PostOffice, who: Person) -> list[str]:
     return sorted(str(mail["Subject"]) for mail in post.to(who.email))
 
 
+def notifying() -> Registry:
+    """Of all reactions, the mails of notifications."""
+    registry = Registry()
+    registry.reactions["notifications.mail"] = load().reactions["notifications.mail"]
+    return registry
+
+
 def settled(office: Office) -> bool:
     with psycopg.connect(office.settings.needed("database_url")) as connection:
         row = connection.execute("SELECT (SELECT position FROM workers.relay) = max(position) FROM log.events").fetchone()
@@ -69,7 +76,7 @@ def test_what_the_app_shows_goes_out_by_mail_once_to_those_who_want_it(url: str,
     ann = join(url)
     bob, olga = colleague(url, ann), colleague(url, ann)
     olga.client.patch("/users/me", json={"notification_preferences": {"email": {"task_assigned": False}}})
-    with at_work(mailing, load()) as (background, _):
+    with at_work(mailing, notifying()) as (background, _):
         for who in (bob, olga, ann):
             ann.create_task(title="<b>Sweep</b>", assignee_id=who.id)
         task = ann.create_task(title="Nobody's")
@@ -112,7 +119,7 @@ def test_several_due_checks_at_once_tell_each_person_once(url: str, mailing: Set
     assert eventually(lambda: told(ann)) == ["Overdue: Late"]
     assert eventually(lambda: [title for title in told(bob) if "Soon" in title and "Due" in title]) == ["Due soon: Soon"]
     assert office.run(check_deadlines) == {"checked": 0, "told": 0}
-    with at_work(mailing, load()):
+    with at_work(mailing, notifying()):
         eventually(lambda: post.to(ann.email), within_seconds=60)
     assert subjects(post, ann) == ["Overdue: Late"]
 
