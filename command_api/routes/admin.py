@@ -16,41 +16,12 @@ from infrastructure.event_store.records import KeyRepeated
 from infrastructure.http.call import Call, Reply, json_reply
 from infrastructure.http.documents import CommandCall, commands
 from infrastructure.http.routing import Router, access
-from infrastructure.http.values import Answer, Body, Instant, ReasonBody, Text, json_bytes
+from infrastructure.http.values import Body, ReasonBody, Text, json_bytes
 from infrastructure.receipts import Outcome
 from projections import admin
+from projections.answers.jobs import JobOut, JobsOut
 
 router = Router(prefix="/admin", tags=["admin"])
-
-
-class JobOut(Answer):
-    """A rebuild or rollback, and how far it is."""
-
-    id: UUID
-    projection: str
-    kind: str
-    status: str
-    phase: str
-    generation: int | None
-    stream_id: UUID | None
-    verify: bool
-    events_done: int
-    events_total: int
-    rate: float
-    eta_seconds: float | None
-    rows_live: int | None
-    rows_new: int | None
-    checksum: str | None
-    error: str | None
-    created_at: Instant
-    started_at: Instant | None
-    finished_at: Instant | None
-
-
-class JobsOut(Answer):
-    """The jobs that were queued."""
-
-    items: list[JobOut]
 
 
 class RebuildAllBody(ReasonBody):

@@ -39,7 +39,8 @@ def _rising(days: list[int]) -> list[int]:
     return sorted(set(days))
 
 
-TimeOfDay = Annotated[str, AfterValidator(_time_of_day), Field(json_schema_extra={"pattern": "^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$"})]
+_CLOCK_SHAPE: dict[str, Any] = {"pattern": "^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$", "examples": ["09:00"]}
+TimeOfDay = Annotated[str, AfterValidator(_time_of_day), Field(json_schema_extra=_CLOCK_SHAPE)]
 Currency = Annotated[str, Field(pattern="^[A-Z]{3}$", examples=["EUR"])]
 
 

@@ -40,7 +40,10 @@ class Credentials(Body):
     """Who you are, by one of email, username and identifier, and a password."""
 
     model_config = ConfigDict(
-        json_schema_extra={"oneOf": [{"required": ["email"]}, {"required": ["username"]}, {"required": ["identifier"]}]}
+        json_schema_extra={
+            "oneOf": [{"required": ["email"]}, {"required": ["username"]}, {"required": ["identifier"]}],
+            "examples": [{"email": "ann@example.com", "password": "correct horse battery"}],
+        }
     )
 
     email: Annotated[str, Text(1, 320)] = Field("", examples=["ann@example.com"])

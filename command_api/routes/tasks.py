@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 import orjson
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
 
 from command_api.dependencies import candidates, dispatch, dispatch_quietly, run, told
 from domain.aggregates.tasks import Priority, Status
@@ -118,6 +118,10 @@ class TaskChoice(Body):
 
 class BulkUpdate(Body):
     """The same changes for many tasks, which are named or found by a filter."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"filter": {"status": ["todo"], "tag": ["a"]}, "changes": {"priority": "high"}, "atomic": True}]}
+    )
 
     task_ids: Annotated[list[UUID], Field(description=f"1 to {BULK_MAX}, doubles count once.")] | None = None
     filter: Annotated[TaskChoice | None, Field(description="Instead of `task_ids`.")] = None

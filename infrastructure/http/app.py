@@ -9,26 +9,22 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 import structlog
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter
 
 from infrastructure.discovery import import_room
-from infrastructure.http.documents import FaultOut, ProblemOut
 from infrastructure.http.edge import Edge, Receive, Scope, Send, canonical_path
 from infrastructure.http.health import health_router
 from infrastructure.http.keys import keys_router
+from infrastructure.http.openapi import document_of
 from infrastructure.http.pages import pages_router
 from infrastructure.http.routing import Routes
 from infrastructure.settings import Settings
 from infrastructure.telemetry import configure_logging
-from infrastructure.version import VERSION
 
 if TYPE_CHECKING:
     from infrastructure.wiring import Services
 
 PREFIX = "/api/v1"
-DESCRIPTION = """One backend for clinical operations, whose audit log is its event history.
-
-Commands (POST, PUT, PATCH, DELETE) append events; queries read models made from them.  Every client reads its own writes."""
 OpenServices = Callable[[Settings], "AbstractAsyncContextManager[Services]"]
 log = structlog.get_logger(__name__)
 
@@ -64,14 +60,14 @@ class Api:
 
     def document(self) -> bytes:
         """The OpenAPI document."""
-        self._document = self._document or orjson.dumps(_document(self._title, self._routers))
+        self._document = self._document or orjson.dumps(document_of(self._title, self._routers, PREFIX))
         return self._document
 
     def whole_document(self) -> bytes:
         """The OpenAPI document of both APIs."""
         if not self._whole:
             routers = {id(r): r for r in [*self._routers, *_routers(self._other_room)]}
-            self._whole = orjson.dumps(_document("Trialog", list(routers.values())))
+            self._whole = orjson.dumps(document_of("Trialog", list(routers.values()), PREFIX))
         return self._whole
 
     def _told_of_the_other(self, path: str) -> set[str]:
@@ -137,17 +133,3 @@ async def lifespan(receive: Receive, send: Send, start: Callable[[], Any], stop:
 
 def _routers(room: str) -> list[APIRouter]:
     return [r for module in import_room(room) for r in getattr(module, "routers", None) or [module.router]]
-
-
-def _document(title: str, routers: list[APIRouter]) -> dict[str, Any]:
-    declared = FastAPI(title=title, version=VERSION, description=DESCRIPTION, openapi_url=None, docs_url=None, redoc_url=None)
-    for router in routers:
-        declared.include_router(router, prefix=PREFIX)
-    document = declared.openapi()
-    document["paths"] = dict(sorted(document["paths"].items()))
-    schemas = document.setdefault("components", {}).setdefault("schemas", {})
-    for model in (ProblemOut, FaultOut):
-        schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-        schema.pop("$defs", None)
-        schemas[model.__name__] = schema
-    return document

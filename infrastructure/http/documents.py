@@ -28,6 +28,7 @@ _TITLES = {
     422: "Not allowed by shape or value",
     428: "A reason for the change is required",
     429: "Too many requests",
+    500: "Our fault; it is logged under the request id",
     503: "Try again shortly",
 }
 
@@ -54,7 +55,7 @@ class ProblemOut(BaseModel):
 
 def problems(*statuses: int, public: bool = False) -> dict[int | str, dict[str, Any]]:
     """The `responses` of an operation: the given statuses, and those that every operation may answer."""
-    always = {422, 429, 503} | (set() if public else {401, 404})
+    always = {422, 429, 500, 503} | (set() if public else {401, 404})
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemOut"}}}
     described: dict[int | str, dict[str, Any]] = {
         status: {"description": _TITLES[status], "content": content} for status in sorted({*statuses, *always})
@@ -65,8 +66,8 @@ def problems(*statuses: int, public: bool = False) -> dict[int | str, dict[str, 
 
 
 def commands(*statuses: int, public: bool = False) -> dict[int | str, dict[str, Any]]:
-    """As `problems`, with those of every command."""
-    return problems(400, 413, 415, *statuses, public=public)
+    """As `problems`, with those of every command: 409 is a key in flight or a lost race."""
+    return problems(400, 409, 413, 415, *statuses, public=public)
 
 
 def _organization_header(

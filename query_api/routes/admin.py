@@ -12,8 +12,9 @@ from infrastructure.http.call import Call, Reply, json_reply
 from infrastructure.http.documents import QueryCall, problems
 from infrastructure.http.paging import Page, page_body
 from infrastructure.http.routing import Router, access
-from infrastructure.http.values import Answer, json_bytes
+from infrastructure.http.values import Answer, Instant, json_bytes
 from projections import admin
+from projections.answers.jobs import JobOut
 from query_api.dependencies import at, plain, reader
 
 router = Router(prefix="/admin", tags=["admin"])
@@ -47,6 +48,41 @@ class ProjectionsOut(Answer):
     items: list[ProjectionOut]
 
 
+class JobPageOut(Answer):
+    """A page of jobs."""
+
+    items: list[JobOut]
+    total: int
+    skip: int | None
+    limit: int
+    next_cursor: str | None
+
+
+class DeadLetterOut(Answer):
+    """An event that could not be projected, and how many of its stream wait behind it."""
+
+    id: UUID
+    projection: str
+    position: int
+    stream_id: UUID
+    topic: str
+    state: str
+    error: str | None
+    attempts: int
+    parked_at: Instant
+    waiting: int
+
+
+class DeadLettersOut(Answer):
+    """A page of them."""
+
+    items: list[DeadLetterOut]
+    total: int
+    skip: int | None
+    limit: int
+    next_cursor: str | None
+
+
 class StatsOut(Answer):
     """The installation in figures."""
 
@@ -65,7 +101,7 @@ async def projections(call: QueryCall) -> Reply:
     return plain({"items": items}, await call.services.log.head())
 
 
-@router.get("/rebuilds", operation_id="listRebuilds", responses=problems(403))
+@router.get("/rebuilds", response_model=JobPageOut, operation_id="listRebuilds", responses=problems(403))
 @_superuser
 async def rebuilds(query: Annotated[Page, Query()], call: QueryCall) -> Reply:
     """Rebuilds and rollbacks, newest first."""
@@ -75,7 +111,7 @@ async def rebuilds(query: Annotated[Page, Query()], call: QueryCall) -> Reply:
     return await _paged(call, query, found)
 
 
-@router.get("/rebuilds/{rebuild_id}", operation_id="readRebuild", responses=problems(403))
+@router.get("/rebuilds/{rebuild_id}", response_model=JobOut, operation_id="readRebuild", responses=problems(403))
 @_superuser
 async def rebuild(rebuild_id: UUID, call: QueryCall) -> Reply:
     """One rebuild and its progress."""
@@ -85,7 +121,7 @@ async def rebuild(rebuild_id: UUID, call: QueryCall) -> Reply:
     return plain(found, await call.services.log.head())
 
 
-@router.get("/dead-letters", operation_id="listDeadLetters", responses=problems(403))
+@router.get("/dead-letters", response_model=DeadLettersOut, operation_id="listDeadLetters", responses=problems(403))
 @_superuser
 async def dead_letters(query: Annotated[Page, Query()], call: QueryCall) -> Reply:
     """Events that could not be projected."""

@@ -9,11 +9,16 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.core.result import Ok
-from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
 
 from tests.support.processes import Instance, Part, join
 
-CHECKS = (status_code_conformance, content_type_conformance, response_schema_conformance)
+CHECKS = (status_code_conformance, content_type_conformance, response_schema_conformance, response_headers_conformance)
 # What would end the walker's own login session, or set the machine to work for minutes.
 LEFT_OUT = "logout|rebuild|rollback|pause|resume"
 
