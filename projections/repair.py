@@ -1,8 +1,8 @@
 """Rebuilding one stream's rows inside the live generation, while its leader goes on with all others.
 
-Which rows are the stream's, its own events tell: those that they touch.  Such a row may be fed by other streams too (a count), so the
-whole log is folded, of which only these rows are kept; memory holds no others.  They are written in one short transaction that
-holds the leader still, at its position.
+Which rows are the stream's, its own events tell: those that they touch.  Such a row may be fed by other streams too (a count), so
+the whole log is folded, of which only these rows are kept, and the others of a table whose rows count in them.  They are written
+in one short transaction that holds the leader still, at its position.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from projections import generations, jobs
 from projections.checkpoints import State, Target, live_states, load_exceptions
 from projections.engine import Engine, move_of
 from projections.folding import Projection
+from projections.loading import ROWS_IN_MEMORY
 from projections.parking import PARK
 from projections.progress import Progress, RebuildFailed
 from projections.reading import Connection, Reader
@@ -44,30 +45,41 @@ class OwnRows(Rows[Row]):
     """Of one table, those whose keys are known to be wanted; all that is said of others is passed over."""
 
     own: frozenset[Any] | None = None  # None: any, while they are found out
+    whole = False  # all rows are kept, for what they are decides about rows of other tables
+    wants_whole = False
+
+    def __init__(self, row_class: type[Row], key: tuple[str, ...], *, complete: bool = False) -> None:
+        super().__init__(row_class, key, complete=complete)
+        self.touched: set[Any] = set()
 
     def put(self, row: Row) -> None:
-        if self._is_own(self._key(row)):
+        if self._is_wanted(self._key(row)):
             super().put(row)
 
     def patch(self, key: Any, changes: Any = NOTHING, /, **more: Any) -> None:
-        if self._is_own(key):
+        if self._is_wanted(key):
             super().patch(key, changes, **more)
 
     def remove(self, key: Any, /) -> None:
-        if self._is_own(key):
+        if self._is_wanted(key):
             super().remove(key)
 
     def add(self, key: Any, /, **amounts: int) -> None:
-        if self._is_own(key):
+        if self._is_wanted(key):
             super().add(key, **amounts)
 
-    @property
-    def touched(self) -> frozenset[Any]:
-        """Keys that anything was said of."""
-        return frozenset(self._changed) | frozenset(self._waiting)
+    def change(self, key: Any, changing: Any, /) -> None:
+        """What a row is, even a stranger's, may be counted in one of ours: then all of them are needed."""
+        if self._is_wanted(key):
+            super().change(key, changing)
+        else:
+            self.wants_whole = True
 
-    def _is_own(self, key: Any) -> bool:
-        return self.own is None or key in self.own
+    def _is_wanted(self, key: Any) -> bool:
+        if self.own is None:
+            self.touched.add(key)
+            return True
+        return self.whole or key in self.own
 
 
 class Repair:
@@ -81,6 +93,7 @@ class Repair:
         self._writing = engine.writer.connection
         self._aside = aside
         self._progress = progress
+        self._whole: set[str] = set()  # tables of which all rows are kept
 
     async def run(self) -> None:
         """Errors: RebuildFailed, Cancelled, psycopg.Error; nothing is changed then."""
@@ -97,6 +110,9 @@ class Repair:
                 log.warning("repair.event_failed", model=self._model.name, error=str(failure.__cause__))
                 careful = True
                 continue
+            if wanting := {name for name, (_, rows) in projection.rows.items() if isinstance(rows, OwnRows) and rows.wants_whole}:
+                self._whole |= wanting
+                continue
             self._progress.enter("swapping")
             await self._aside.execute(jobs.PROGRESS, self._progress.facts())  # a short job may never have been reported on
             if await self._write(projection, state, left_out, own):
@@ -107,14 +123,17 @@ class Repair:
     async def _own_keys(self) -> dict[str, frozenset[Any]]:
         """By table: the keys of all rows that the stream's events touch; of one that fails now, those that it would have touched too,
         for it may have been projected before."""
-        found: dict[str, Rows[Any]] = {t.name: OwnRows(t.row_class, t.key) for t in self._model.tables}
+        found = {t.name: OwnRows(t.row_class, t.key, complete=True) for t in self._model.tables}
+        beside = {rows.row_class: rows for rows in found.values()}
+        for rows in found.values():
+            rows.beside = beside.__getitem__
         for event in (await self._reader.read_stream(self._model.topics, self._stream_id)).events:
             for project, table in self._model.projectors[event.topic]:
                 try:
                     project(event, found[table.name])
                 except Exception as error:  # noqa: BLE001 - a projector may raise anything; the fold parks the event
                     log.warning("repair.event_failed", model=self._model.name, position=event.position, error=str(error))
-        return {name: rows.touched for name, rows in found.items() if isinstance(rows, OwnRows)}
+        return {name: frozenset(rows.touched) for name, rows in found.items()}
 
     def _projection(self, state: State, left_out: set[int], own: dict[str, frozenset[Any]]) -> Projection:
         """Empty, from the log's beginning."""
@@ -123,7 +142,7 @@ class Repair:
         projection = Projection(target, fresh, self._reader.decoder, keep_rows=0, complete=True, rows_class=OwnRows)
         for name, (_, rows) in projection.rows.items():
             if isinstance(rows, OwnRows):
-                rows.own = own[name]
+                rows.own, rows.whole = own[name], name in self._whole
         return projection
 
     async def _live_state(self) -> State:
@@ -157,6 +176,8 @@ class Repair:
                 projection.fold_in_place(batch, careful=careful)
             except Exception as error:
                 raise _EventFailed from error
+            if projection.changed_count > ROWS_IN_MEMORY:
+                raise RebuildFailed("too many rows depend on each other: rebuild the whole read model")
             self._progress.at(projection.folded)
             await self._progress.check()
 
@@ -185,7 +206,7 @@ class Repair:
     def _changes(self, projection: Projection, own: dict[str, frozenset[Any]]) -> Iterator[Change]:
         """Every row of the stream's as it should be; those that should not be there are deleted."""
         for table, rows in projection.rows.values():
-            upserts, _ = rows.take(0)
+            upserts = [row for row in rows.take(0)[0] if rows.key_of(row) in own[table.name]]
             there = {rows.key_of(row) for row in upserts}
             if gone := [key for key in own[table.name] if key not in there]:
                 yield Change(table, table.name, upserts, gone)

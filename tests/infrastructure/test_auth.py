@@ -122,7 +122,7 @@ INVALID: dict[str, Forge] = {
     "a key that nobody knows": lambda c: signed(c, kid="elsewhere"),
     "a key that it brings along": lambda c: signed(c, bytes(32), kid="own", jwk={"kty": "oct", "k": part(0), "kid": "own"}),
     "a key at an address": lambda c: signed(c, bytes(32), jku="https://evil.example/jwks.json", x5u="https://evil.example/x"),
-    "a key in a file": lambda c: signed(c, bytes(1), kid="../../../../dev/null"),
+    "a key in a file": lambda c: signed(c, bytes(32), kid="../../../../dev/zero"),
     "a demand that we do not know": lambda c: signed(c, crit=["exp2"], exp2=1),
     "an empty key": lambda c: f"{unsigned({'alg': 'HS256', **HEADERS}, c)}.{part(0)}",
     "a plain JWT": lambda c: signed(c, typ="JWT"),

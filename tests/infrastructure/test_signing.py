@@ -5,10 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-import json
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -17,21 +14,17 @@ import psycopg
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from psycopg_pool import AsyncConnectionPool
-from typer.testing import CliRunner
 
 from domain.kernel.errors import Unavailable
 from infrastructure.auth import AUDIENCE, Tokens
-from infrastructure.cli import app
 from infrastructure.clock import FixedClock
 from infrastructure.http.problems import InvalidToken
-from infrastructure.settings import Settings
 from infrastructure.signing import SigningKeys, WrongSecretKey, key_of_material, key_of_secret, new_material, unwrap, wrap
 from infrastructure.signing_store import KeyReader, listed, rotate
 from infrastructure.wiring import ISSUER
 from tests.conftest import Database
-from tests.support.http import Caller, Site, problem, serving
-from tests.support.settings import SECRET_KEY, settings_for
-from tests.support.wait import eventually, until
+from tests.support.settings import SECRET_KEY
+from tests.support.wait import until
 from tests.support.world import ANN, NOON
 
 SECRET = hashlib.sha256(SECRET_KEY.encode()).digest()
@@ -173,79 +166,3 @@ def test_the_application_may_neither_change_nor_delete_a_key(database: Database)
         for statement in ("UPDATE log.signing_keys SET retires_at = NULL", "DELETE FROM log.signing_keys", "TRUNCATE log.signing_keys"):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 connection.execute(statement)
-
-
-@pytest.fixture(scope="module", params=["HS256", "EdDSA"])
-def site_settings(request: pytest.FixtureRequest, postgres_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    folder: Path = tmp_path_factory.mktemp("data")
-    with postgres_server.database() as fresh_database:
-        yield settings_for(fresh_database, folder, rate_limit_enabled=False, jwt_algorithm=request.param)
-
-
-@pytest.fixture(scope="module")
-def site(site_settings: Settings) -> Iterator[Site]:
-    with serving(site_settings) as site:
-        yield site
-
-
-class Terminal:
-    """`trialog keys` beside a running system."""
-
-    def __init__(self, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-        for name, value in settings.as_environment().items():
-            monkeypatch.setenv(name, value)
-
-    def run(self, *arguments: str, code: int = 0) -> str:
-        done = CliRunner().invoke(app, ["keys", *arguments])
-        assert done.exit_code == code, done.output
-        return str(done.output)
-
-    def states(self) -> dict[str, str]:
-        return {key["key"]: key["state"] for key in json.loads(self.run("list", "--json"))}
-
-
-def test_keys_are_rotated_and_retired_while_the_system_runs(site: Site, site_settings: Settings, monkeypatch: pytest.MonkeyPatch):
-    terminal = Terminal(site_settings, monkeypatch)
-    ann, bob = site.person("ann"), site.account("bob")
-    (old,) = terminal.states()
-    assert terminal.states() == {old: "signs"}
-    assert "make another one first" in terminal.run("retire", old, code=1)
-    assert "not known" in terminal.run("retire", "nonsense", code=1)
-
-    new = terminal.run("rotate").split()[0]
-    assert terminal.states() == {old: "signs", new: "waits"}
-    eventually(lambda: kid(site.log_in(bob)) == new, within_seconds=30)
-    assert terminal.states() == {old: "verifies", new: "signs"}
-    assert ann.patch("/auth/me", {}).status_code == 200  # a token of the old key
-
-    terminal.run("retire", old)
-    eventually(lambda: ann.patch("/auth/me", {}).status_code == 401)
-    problem(ann.patch("/auth/me", {}), 401, "invalid-token")
-    assert terminal.states() == {old: "retired", new: "signs"}
-    assert site.log_in(ann.email).patch("/auth/me", {}).status_code == 200
-    refreshed = site.anybody.post("/auth/refresh", {"refresh_token": ann.tokens["refresh_token"]})
-    assert refreshed.status_code == 200  # the login session is as it was
-
-
-def test_a_leaked_key_ends_at_once(site: Site, site_settings: Settings, monkeypatch: pytest.MonkeyPatch):
-    terminal = Terminal(site_settings, monkeypatch)
-    bob = site.person("bob")
-    terminal.run("rotate", "--overlap", "0")
-    eventually(lambda: bob.patch("/auth/me", {}).status_code == 401)
-    eventually(lambda: site.log_in(bob.email).patch("/auth/me", {}).status_code == 200)
-
-
-def test_the_public_keys_are_where_everybody_looks(site: Site, site_settings: Settings):
-    answer = site.client.get(f"{site.url}/.well-known/jwks.json")
-    assert answer.headers["content-type"] == "application/jwk-set+json"
-    assert "max-age" in answer.headers["cache-control"]
-    found = answer.json()["keys"]
-    if site_settings.jwt_algorithm == "HS256":
-        assert found == []
-    else:
-        assert kid(site.person("cy")) in [key["kid"] for key in found]
-
-
-def kid(caller: Caller) -> str:
-    """Of the key that signed somebody's token."""
-    return str(jwt.get_unverified_header(caller.tokens["access_token"])["kid"])
