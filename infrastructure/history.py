@@ -68,7 +68,7 @@ class History:
         }  # fmt: skip
         return {
             "position": row.position, "stream_type": row.topic.partition(".")[0], "stream_id": row.stream_id, "version": row.stream_version,
-            "type": row.topic, "recorded_at": _json(row.recorded_at), "actor": actor, "reason": metadata.get("reason"),
+            "type": row.topic, "recorded_at": as_json(row.recorded_at), "actor": actor, "reason": metadata.get("reason"),
             "request_id": metadata.get("request_id"), "causation_position": metadata.get("causation_position"),
             "data": self._data(row), "changes": changes, "summary": _summary(row, name, changes),
         }  # fmt: skip
@@ -79,7 +79,7 @@ class History:
             event = decode(row, self._store.seals)
         except UnknownTopic:
             return dict(orjson.loads(row.data))
-        return {f.name: _json(event.__dict__[f.name]) for f in event_types()[row.topic].fields if not f.hidden}
+        return {f.name: as_json(event.__dict__[f.name]) for f in event_types()[row.topic].fields if not f.hidden}
 
     async def _changes(self, rows: Sequence[StoredEvent]) -> dict[int, list[dict[str, Any]]]:
         """Old and new values, by position: each stream is folded once, up to the last event asked for."""
@@ -108,7 +108,7 @@ class History:
         changed = decode(row, self._store.seals).mutate(aggregate)
         if changed is None:
             return None, {}
-        return changed, {name: _json(value) for name, value in (await whole_state(changed, self._store)).items()}
+        return changed, {name: as_json(value) for name, value in (await whole_state(changed, self._store)).items()}
 
 
 def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -129,13 +129,14 @@ def _summary(row: StoredEvent, actor: str | None, changes: Iterable[Mapping[str,
     return f"{actor or 'Somebody'} - {kind} {what.replace('_', ' ')}{detail}"
 
 
-def _json(value: Any) -> Any:
+def as_json(value: Any) -> Any:
+    """A value of an event or a state, as JSON has it."""
     if isinstance(value, datetime):
         return value.isoformat(timespec="microseconds").replace("+00:00", "Z")
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, Mapping):
-        return {str(key): _json(v) for key, v in value.items()}
+        return {str(key): as_json(v) for key, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_json(v) for v in value]
+        return [as_json(v) for v in value]
     return str(value) if isinstance(value, UUID) else value

@@ -29,6 +29,7 @@ from infrastructure.http.call import Call
 from infrastructure.http.consistency import ConsistentReader
 from infrastructure.http.limiting import Limiter
 from infrastructure.http.paging import Cursors
+from infrastructure.live import Live
 from infrastructure.passwords import HashedPasswords
 from infrastructure.postgres import as_application, connecting, pool
 from infrastructure.reading import ReadPipeline
@@ -71,6 +72,7 @@ class Services:
     cursors: Cursors
     history: History
     bus: CommandBus | None = None
+    live: Live | None = None
     reader: ConsistentReader | None = None
     appender: Appender | None = None
     refused: Callable[[Call, DomainError], Awaitable[None]] | None = None  # how a refusal is remembered
@@ -154,6 +156,8 @@ async def query_services(settings: Settings, waiter: MakeWaiter) -> AsyncIterato
         services.reader = ConsistentReader(
             primary, services.rights, timeout_seconds=settings.consistency_timeout_seconds, standby=standby, count=metrics.query
         )
+        services.live = Live(log, services.store, make_conninfo("", **as_application(url)))
+        stack.push_async_callback(services.live.stop)
         yield services
 
 

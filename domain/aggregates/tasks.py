@@ -31,6 +31,7 @@ class Task(Root):
     """Work to do.  Deleted ones are hidden, not gone."""
 
     TOPIC = "task"
+    PARTIES = ("creator_id", "assignee_id")  # whose own it is
 
     class Event(Root.Event):
         """Base of the events below."""

@@ -18,7 +18,7 @@ BY_FORMAT = {
 }
 # What a member of this name most likely holds, where its schema says no more than that it is text or a number.
 BY_NAME: Mapping[str, Any] = {
-    "access_token": "eyJ0eXAiOiJhdCtqd3QifQ.eyJzdWIiOiIwMTk5M2E1ZSJ9.c2lnbmF0dXJl",
+    "access_token": "header.claims.signature",
     "address": "192.0.2.7",
     "body": "The site has confirmed.",
     "code": "role-forbids",

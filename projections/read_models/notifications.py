@@ -161,3 +161,17 @@ def of_event(position: int) -> Statement:
 
 def _of(user_id: UUID, session_id: UUID | None) -> dict[str, UUID | None]:
     return {"user_id": user_id, "session_id": session_id}
+
+
+# Whom the events between two positions are told to.
+TOLD = f"""
+    SELECT coalesce((
+        SELECT json_agg(json_build_array(t.position, t.user_id)) FROM read_models.notifications t
+        WHERE t.position > %(after)s AND t.position <= %(upto)s), '[]')::text AS told,
+        {checkpoint_of("notifications")} AS checkpoint, 0 AS required
+"""
+
+
+def told_between(after: int, upto: int) -> Statement:
+    """Columns: told (JSON array of pairs of position and user id), checkpoint, required."""
+    return Statement(TOLD, {"after": after, "upto": upto}, ("notifications",))

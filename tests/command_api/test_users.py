@@ -15,7 +15,7 @@ PROFILE = {
     "id", "email", "email_verified", "username", "full_name", "timezone", "locale", "notification_preferences", "superuser", "active",
     "created_at", "version",
 }  # fmt: skip
-OPENED = ["reservation.made", "user.registered", "organization.founded", "email.opened", "email.asked"]
+OPENED = ["reservation.made", "email.opened", "email.asked", "user.registered", "organization.founded"]
 
 
 def an_email(name: str = "ann", domain: str = "example.com") -> str:

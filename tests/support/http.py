@@ -49,7 +49,8 @@ class Log:
         """Exactly these events are appended meanwhile; none given: nothing."""
         before = self.head()
         yield
-        assert self.topics(before) == list(topics)
+        found = self.topics(before)
+        assert found == list(topics), found
 
     def _rows(self, sql: str, *params: object) -> list[tuple[Any, ...]]:
         with psycopg.connect(self._url) as connection:

@@ -20,7 +20,7 @@ from tests.support.processes import Instance, Part, join
 
 CHECKS = (status_code_conformance, content_type_conformance, response_schema_conformance, response_headers_conformance)
 # What would end the walker's own login session, or set the machine to work for minutes.
-LEFT_OUT = "logout|rebuild|rollback|pause|resume"
+LEFT_OUT = "stream|logout|rebuild|rollback|pause|resume"
 
 
 EXAMPLES = settings(

@@ -29,7 +29,7 @@ from workers.registry import load
 PASSWORD, OTHER = "correct horse battery", "another good one"
 OLD, NEW = "ann@example.com", "ann@example.org"
 REACTIONS = load()  # and all commands with their policies
-TOKEN = re.compile(r"^([A-Za-z0-9_-]{86})$", re.MULTILINE)
+TOKEN = re.compile(r"^([A-Za-z0-9_-]{86})\r?$", re.MULTILINE)
 ROOT = Actor(id=UUID(int=99), name="Root", superuser=True)
 
 

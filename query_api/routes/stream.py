@@ -1,0 +1,153 @@
+"""What happens, as it happens: server-sent events.  Source: contract, section 8."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Annotated
+
+import orjson
+from fastapi import Query
+from pydantic import AfterValidator, Field
+
+from domain.kernel.actor import Actor
+from domain.kernel.permissions import Reach, reach
+from infrastructure.http.call import Call, StreamReply
+from infrastructure.http.documents import QueryCall, problems
+from infrastructure.http.problems import InvalidRequest
+from infrastructure.http.routing import Router, access
+from infrastructure.http.values import Parameters
+from infrastructure.live import BEHIND_EVENTS_MAX, Live, Seen, Watcher
+from query_api.dependencies import at
+
+router = Router(prefix="/stream", tags=["stream"])
+HEARTBEAT_SECONDS = 15.0
+LOOK_SECONDS = 0.5  # between looks whether the login session and the right to see still are
+POSITION_MAX = 9_000_000_000_000_000_000
+NOTIFICATIONS = "notifications"
+# Which kinds of things speak under a topic, and the permission that tells how far one sees them; None: every member does.
+TOPICS: dict[str, dict[str, str | None]] = {
+    "tasks": {"task": "tasks.see", "tag": None},
+    "appointments": {"appointment": "appointments.see"},
+    "inventory": {"category": "inventory.see", "item": "inventory.see", "order": "inventory.see"},
+    NOTIFICATIONS: {},
+    "analytics": {"task": "analytics.see"},
+}
+
+
+def _known(text: str) -> str:
+    if unknown := [name for name in text.split(",") if name not in TOPICS]:
+        raise ValueError(f"{unknown[0]!r} is no topic; there are: {', '.join(TOPICS)}")
+    return text
+
+
+class StreamQuery(Parameters):
+    """Which topics, and where to go on."""
+
+    topics: Annotated[str, AfterValidator(_known), Field(description="Comma-separated.", examples=["tasks,notifications"])]
+    last_event_id: Annotated[int | None, Field(ge=0, le=POSITION_MAX, description="As the header Last-Event-ID, which wins.")] = None
+
+
+_EVENTS = {"description": "Events, one message each.", "content": {"text/event-stream": {"schema": {"type": "string"}}}}
+
+
+@router.get("", operation_id="streamEvents", response_model=None, responses=problems() | {200: _EVENTS})
+@access()
+async def stream(query: Annotated[StreamQuery, Query()], call: QueryCall) -> StreamReply:
+    """Events of the log that you may see, as they are stored: from now on, or after the last one you got."""
+    head = await call.services.log.head()
+    asked = _last_event_id(call)
+    start = head if asked is None and query.last_event_id is None else asked if asked is not None else query.last_event_id or 0
+    headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"x-accel-buffering", b"no"), *at(head)]
+    return StreamReply(200, headers, _messages(call, frozenset(query.topics.split(",")), start), endless=True)
+
+
+def _last_event_id(call: Call) -> int | None:
+    raw = call.header(b"last-event-id")
+    if raw is None or not raw.strip():
+        return None
+    if not (raw.isascii() and raw.isdigit() and len(raw) <= 18):
+        detail = "Last-Event-ID must be the id of a message: a whole number from 0"
+        raise InvalidRequest([{"pointer": "#/headers/Last-Event-ID", "detail": detail, "type": "header"}])
+    return int(raw)
+
+
+async def _messages(call: Call, topics: frozenset[str], start: int) -> AsyncIterator[bytes]:
+    """Until the login session or the right to see ends."""
+    live = call.services.live
+    assert live is not None, "query processes watch the log"
+    kinds = {kind for topic in topics for kind in TOPICS[topic]}
+    tells = NOTIFICATIONS in topics
+    watcher, position = await live.watch(lambda seen: seen.stream_type in kinds or bool(tells and seen.told), tells=tells)
+    try:
+        yield b"retry: 2000\n\n"
+        if start > position or position - start > BEHIND_EVENTS_MAX:
+            yield _resync(position)
+        else:
+            actor = await _still_there(call)
+            for seen in await live.between(start, position, tells=tells):
+                if actor is not None and _sees(actor, topics, seen):
+                    yield seen.message
+        async for message in _from_now_on(call, topics, live, watcher, position):
+            yield message
+    finally:
+        await live.leave(watcher)
+
+
+async def _from_now_on(call: Call, topics: frozenset[str], live: Live, watcher: Watcher, sent: int) -> AsyncIterator[bytes]:
+    spoke_at = time.monotonic()
+    while (actor := await _still_there(call)) is not None:
+        if watcher.lost:
+            watcher.lost, sent = False, live.position
+            yield _resync(sent)
+        while watcher.waiting and not watcher.lost:
+            seen = watcher.waiting.popleft()
+            if seen.position > sent and _sees(actor, topics, seen):
+                spoke_at, sent = time.monotonic(), seen.position
+                yield seen.message
+        if time.monotonic() - spoke_at >= HEARTBEAT_SECONDS:
+            spoke_at = time.monotonic()
+            yield b": still here\n\n"
+        watcher.woken.clear()
+        if not watcher.waiting and not watcher.lost:
+            try:
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await watcher.woken.wait()
+            except TimeoutError:
+                continue
+
+
+async def _still_there(call: Call) -> Actor | None:
+    """The caller with today's role; None: the login session, or the right to be here, has ended."""
+    rights, actor = call.services.rights, call.actor
+    assert actor.id is not None, "the edge lets nobody else in"
+    assert actor.session_id is not None, "and comes with a login session"
+    if await rights.has_ended(actor.session_id, actor.id):
+        return None
+    user = await rights.user(actor.id)
+    organization = await rights.organization(call.organization_id)
+    if user is None or not user.active or organization is None or organization.deleted:
+        return None
+    role = organization.role_of(user.id)
+    return None if role is None and not user.superuser else replace(actor, role=role, superuser=user.superuser)
+
+
+def _sees(actor: Actor, topics: frozenset[str], seen: Seen) -> bool:
+    if NOTIFICATIONS in topics and actor.id in seen.told:
+        return True
+    if seen.organization_id != actor.organization_id:
+        return False
+    permissions = [TOPICS[topic][seen.stream_type] for topic in topics if seen.stream_type in TOPICS[topic]]
+    return any(permission is None or _reaches(actor, permission, seen) for permission in permissions)
+
+
+def _reaches(actor: Actor, permission: str, seen: Seen) -> bool:
+    how_far = reach(actor, permission)
+    return how_far is Reach.ALL or (how_far is Reach.OWN and actor.id in seen.parties)
+
+
+def _resync(position: int) -> bytes:
+    """Too much was missed: read the lists anew, and go on from here."""
+    return b"id: %d\nevent: resync\ndata: %b\n\n" % (position, orjson.dumps({"position": position}))
