@@ -88,7 +88,8 @@ def test_to_strangers_an_organization_does_not_exist(site: Site, owner: Caller, 
     with site.log.gains():
         for path in (settings_path(owner), f"/organizations/{uuid4()}/settings", "/organizations/nonsense/settings"):
             assert bob.patch(path, {"currency": "USD"}).status_code == 404
-        problem(bob.post(f"/organizations/{owner.organization_id}/members", {"email": bob.email, "role": "owner"}), 404, "organization-not-found")
+        let_in = bob.post(f"/organizations/{owner.organization_id}/members", {"email": bob.email, "role": "owner"})
+        problem(let_in, 404, "organization-not-found")
 
 
 @pytest.mark.parametrize(
