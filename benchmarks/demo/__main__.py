@@ -14,6 +14,7 @@ from benchmarks.client import Client, NoAnswer
 from benchmarks.demo.instance import Figures, Gone, Instance, Person
 from benchmarks.demo.lists import show_lists
 from benchmarks.demo.month import work
+from benchmarks.demo.month_figures import show_figures
 from benchmarks.demo.operations import MODEL, show_lag, show_rebuild
 from benchmarks.demo.past import show_past
 from benchmarks.demo.people import assemble, team
@@ -46,6 +47,7 @@ async def play(instance: Instance, superuser: Person | None, commands: int, cons
     console.print()
     await rename_a_tag(board, console)
     await show_lists(board, console)
+    await show_figures(board, console)
     await show_past(board, console)
     admin = await _admitted(instance, superuser, console)
     await show_lag(instance, admin, console)
