@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, model_validator
 from command_api.dependencies import answered, note, told
 from domain.aggregates.operations import requested
 from domain.kernel.errors import Conflict
+from infrastructure import failed_jobs
 from infrastructure.event_store.records import KeyRepeated
 from infrastructure.http.call import Call, Reply, json_reply
 from infrastructure.http.documents import CommandCall, commands
@@ -115,19 +116,30 @@ async def cancel(rebuild_id: UUID, call: CommandCall, body: ReasonBody | None = 
 @router.post("/dead-letters/{letter_id}/retry", status_code=204, operation_id="retryDeadLetter", responses=commands(403))
 @_superuser
 async def retry(letter_id: UUID, call: CommandCall, body: ReasonBody | None = None) -> Reply:
-    """Try a parked event again, and then those that queue behind it."""
-    return await _act(call, _why(body), "retry", "dead letter", letter_id, admin.retry)
+    """Try a parked event again, and then those that queue behind it; or a job that was given up."""
+    return await _act(call, _why(body), "retry", "dead letter", letter_id, _retry_either)
 
 
 @router.post("/dead-letters/{letter_id}/skip", status_code=204, operation_id="skipDeadLetter", responses=commands(403))
 @_superuser
 async def skip(letter_id: UUID, body: SkipBody, call: CommandCall) -> Reply:
-    """Leave a parked event out for good, for a reason."""
+    """Leave a parked event, or a job that was given up, out for good, for a reason."""
 
     async def skip_it(connection: Any, name: UUID) -> None:
-        await admin.skip(connection, name, body.reason)
+        try:
+            await admin.skip(connection, name, body.reason)
+        except admin.UnknownParkedEvent:
+            await failed_jobs.skip(connection, name, body.reason)
 
     return await _act(call, body.reason, "skip", "dead letter", letter_id, skip_it)
+
+
+async def _retry_either(connection: Any, name: UUID) -> None:
+    """A parked event, else a failed job."""
+    try:
+        await admin.retry(connection, name)
+    except admin.UnknownParkedEvent:
+        await failed_jobs.retry(connection, name)
 
 
 async def _act(call: Call, reason: str | None, act: str, kind: str, name: Any, do: Act, *, status: int = 204) -> Reply:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Query
 
+from infrastructure import failed_jobs
 from infrastructure.http.call import Call, Reply, json_reply
 from infrastructure.http.documents import QueryCall, problems
 from infrastructure.http.paging import Page, page_body
@@ -59,10 +60,12 @@ class JobPageOut(Answer):
 
 
 class DeadLetterOut(Answer):
-    """An event that could not be projected, and how many of its stream wait behind it."""
+    """An event that could not be projected, and how many of its stream wait behind it; or a job that was given up."""
 
     id: UUID
-    projection: str
+    kind: Literal["event", "job"]
+    projection: str | None
+    reaction: str | None
     position: int
     stream_id: UUID
     topic: str
@@ -124,11 +127,13 @@ async def rebuild(rebuild_id: UUID, call: QueryCall) -> Reply:
 @router.get("/dead-letters", response_model=DeadLettersOut, operation_id="listDeadLetters", responses=problems(403))
 @_superuser
 async def dead_letters(query: Annotated[Page, Query()], call: QueryCall) -> Reply:
-    """Events that could not be projected."""
+    """Events that could not be projected, and jobs that were given up."""
     await reader(call).log_at_least(call)
     async with call.services.pool.connection() as connection:
-        found = await admin.parked(connection)
-    return await _paged(call, query, found)
+        parked, failed = await admin.parked(connection), await failed_jobs.failed(connection)
+    events = [{"kind": "event", "reaction": None, **letter} for letter in parked]
+    jobs = [{"kind": "job", "projection": None, "waiting": 0, **letter} for letter in failed]
+    return await _paged(call, query, sorted([*events, *jobs], key=lambda letter: (letter["position"], str(letter["id"]))))
 
 
 @router.get("/stats", response_model=StatsOut, operation_id="readStats", responses=problems(403))

@@ -86,9 +86,13 @@ async def _messages(call: Call, topics: frozenset[str], start: int) -> AsyncIter
         if start > position or position - start > BEHIND_EVENTS_MAX:
             yield _resync(position)
         else:
-            actor = await _still_there(call)
+            looked_at, actor = time.monotonic(), await _still_there(call)
             for seen in await live.between(start, position, tells=tells):
-                if actor is not None and _sees(actor, topics, seen):
+                if time.monotonic() - looked_at > LOOK_SECONDS:  # the reader may be slow
+                    looked_at, actor = time.monotonic(), await _still_there(call)
+                if actor is None:
+                    return
+                if _sees(actor, topics, seen):
                     yield seen.message
         async for message in _from_now_on(call, topics, live, watcher, position):
             yield message
@@ -102,7 +106,8 @@ async def _from_now_on(call: Call, topics: frozenset[str], live: Live, watcher: 
         if watcher.lost:
             watcher.lost, sent = False, live.position
             yield _resync(sent)
-        while watcher.waiting and not watcher.lost:
+        looked_at = time.monotonic()
+        while watcher.waiting and not watcher.lost and time.monotonic() - looked_at < LOOK_SECONDS:
             seen = watcher.waiting.popleft()
             if seen.position > sent and _sees(actor, topics, seen):
                 spoke_at, sent = time.monotonic(), seen.position

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 import threading
@@ -175,7 +176,6 @@ def test_a_slow_reaction_is_ended_and_a_refused_one_is_over(settings: Settings, 
 
     @registry.reacts_to(Task.Created, queue=Queue.COMMANDS, max_retries=0)
     async def hang(event: Recorded[Task.Created], act: Act) -> None:
-        import asyncio
 
         await asyncio.sleep(3600)
 
