@@ -22,6 +22,13 @@ from infrastructure.presenting import whole_state
 FIGURES: LiteralString = """
     SELECT (SELECT coalesce(max(position), 0) FROM log.events), pg_total_relation_size('log.events'), pg_database_size(current_database())
 """
+# By an index of its own.
+INVITATIONS_TO: LiteralString = """
+    SELECT stream_id, (data::jsonb ->> 'invitation_id')::uuid
+    FROM log.events
+    WHERE topic = 'organization.member_invited' AND data::jsonb ->> 'address_id' = ANY(%(address_ids)s)
+    ORDER BY position
+"""
 _SAME = ("version", "updated_at", "created_at", "id")  # follow from there being an event at all
 
 
@@ -41,6 +48,12 @@ class History:
         async with self._pool.connection() as connection:
             row = await (await connection.execute(FIGURES)).fetchone() or (0, 0, 0)
         return {"events": row[0], "log_size_bytes": row[1], "database_size_bytes": row[2]}
+
+    async def invitations_to(self, address_ids: Sequence[UUID]) -> Sequence[tuple[UUID, UUID]]:
+        """(organization, invitation) for each that ever went to one of these addresses."""
+        wanted = {"address_ids": [str(address_id) for address_id in address_ids]}
+        async with self._pool.connection() as connection:
+            return await (await connection.execute(INVITATIONS_TO, wanted)).fetchall()
 
     async def described(self, rows: Sequence[StoredEvent]) -> list[dict[str, Any]]:
         """Events as the audit endpoints give them, in the order of `rows`."""

@@ -33,7 +33,8 @@ class Because(Body):
 @access(superuser=True)
 async def erase(user_id: UUID, body: Because, call: CommandCall) -> Reply:
     """Destroy the key of somebody's personal data, for good: within seconds it reads `[erased]` everywhere.  The id stays."""
-    return Reply(202, b"", told(await run(call, ErasePerson(user_id=user_id), reason=body.reason)))
+    command = ErasePerson(user_id=user_id, invitations=call.services.history.invitations_to)
+    return Reply(202, b"", told(await run(call, command, reason=body.reason)))
 
 
 @router.put("/{user_id}/legal-hold", status_code=204, operation_id="placeLegalHold", responses=commands(403, 409, 412))

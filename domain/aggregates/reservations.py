@@ -46,10 +46,16 @@ class Reservation(Root):
         TOPIC = "reservation.taken"
         owner_id: UUID
 
+    class Erased(Event):
+        """Released for the sake of whoever held it: the key of what was sealed with this value's id is destroyed as well."""
+
+        TOPIC = "reservation.erased"
+
     @event(Made)
     def __init__(self, id: UUID, scope: str, owner_id: UUID) -> None:
         self.scope = scope
         self.owner_id: UUID | None = owner_id
+        self.erased = False  # once and for ever: nothing can be sealed with its id any more
 
     def take(self, owner_id: UUID) -> None:
         """Errors: AlreadyTaken (by somebody else)."""
@@ -64,6 +70,11 @@ class Reservation(Root):
         if self.owner_id is not None:
             self._released()
 
+    def erase(self) -> None:
+        """Erasing twice is once."""
+        if self.owner_id is not None or not self.erased:
+            self._erased()
+
     @event(Taken)
     def _taken(self, owner_id: UUID) -> None:
         self.owner_id = owner_id
@@ -71,3 +82,7 @@ class Reservation(Root):
     @event(Released)
     def _released(self) -> None:
         self.owner_id = None
+
+    @event(Erased)
+    def _erased(self) -> None:
+        self.owner_id, self.erased = None, True

@@ -119,6 +119,7 @@ class User(Root):
         organization_id: UUID,
     ) -> None:  # fmt: skip
         self.email = email
+        self.former_emails: tuple[str, ...] = ()
         self.email_verified = superuser  # the installation's own account: nobody else registers as one
         self.username = username
         self.full_name = full_name
@@ -243,6 +244,7 @@ class User(Root):
     @event(EmailReplaced)
     def replace_email(self, email: str) -> None:
         """An address of which they have shown that it is theirs."""
+        self.former_emails = (*self.former_emails, self.email)
         self.email, self.email_verified = email, True
 
     @event(PasswordReplaced)
@@ -266,4 +268,5 @@ class User(Root):
     def _erased(self) -> None:
         self.active, self.erased = False, True
         self.email = self.username = self.full_name = self.password_hash = ERASED
+        self.former_emails = ()
         self.notification_preferences = {}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from domain.aggregates.emails import Purpose, UserEmails
 from domain.aggregates.erasures import LegalHold
+from domain.aggregates.organizations import Organization
 from domain.aggregates.reservations import Reservation
 from domain.aggregates.users import User
 from domain.commands.sessions import without_sessions
@@ -16,6 +18,14 @@ from domain.kernel.command import Command, Context, Decision
 from domain.kernel.ports import Store
 from domain.kernel.registry import handles
 from domain.kernel.text import folded
+
+# (organization, invitation) for each that ever went to these addresses, which are named by the ids of their reservations.
+FindInvitations = Callable[[Sequence[UUID]], Awaitable[Sequence[tuple[UUID, UUID]]]]
+
+
+async def nowhere(address_ids: Sequence[UUID]) -> Sequence[tuple[UUID, UUID]]:
+    """Nobody invited anybody."""
+    return ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +40,9 @@ class OfPerson(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErasePerson(OfPerson):
-    """Destroy the key of somebody's personal data, for good.  The account goes on as an id without a name."""
+    """Destroy the keys of somebody's personal data, for good.  The account goes on as an id without a name."""
+
+    invitations: FindInvitations = nowhere  # to the person's addresses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,12 +65,15 @@ async def erase_person(command: ErasePerson, store: Store, context: Context) -> 
     if user.erased:
         return Decision()
     # While the key is there: a claim's stream is found by the value it is of.
-    claims: list[Reservation] = [await store.get(Reservation, context.secrets.keyed_id("email", folded(user.email)))]
+    addresses = await _addresses(user, store, context)
+    saves: list[Root] = [*addresses, *await _without_invitations(addresses, command.invitations, store)]
+    for address in addresses:
+        address.erase()
     if user.username is not None:
-        claims.append(await store.get(Reservation, context.secrets.keyed_id("username", folded(user.username))))
-    for claim in claims:
-        claim.release()
-    saves: list[Root] = [*claims, *await without_sessions(user, "erased", store), *await _without_mails(user, store)]
+        name = await store.get(Reservation, context.secrets.keyed_id("username", folded(user.username)))
+        name.release()
+        saves.append(name)
+    saves += [*await without_sessions(user, "erased", store), *await _without_mails(user, store)]
     if user.superuser and user.active:
         all_of_them = await superusers(store)
         all_of_them.leave(user.id)
@@ -81,6 +96,26 @@ async def lift_legal_hold(command: LiftLegalHold, store: Store, context: Context
     hold = await _hold(await store.peek(User, command.user_id), store)
     hold.lift()
     return Decision(save=(hold,) if hold.version > 1 else ())  # whoever never was under one gets no stream of holds
+
+
+async def _addresses(user: User, store: Store, context: Context) -> list[Reservation]:
+    """Those that were ever theirs, and are nobody else's by now."""
+    found: dict[UUID, Reservation] = {}
+    for email in (user.email, *user.former_emails):
+        held = await store.find(Reservation, context.secrets.keyed_id("email", folded(email)))
+        if held is not None and held.owner_id in (None, user.id):
+            found[held.id] = held
+    return list(found.values())
+
+
+async def _without_invitations(addresses: Sequence[Reservation], find: FindInvitations, store: Store) -> list[Root]:
+    """Organizations without what they have open for somebody."""
+    touched: dict[UUID, Organization] = {}
+    for organization_id, invitation_id in await find([address.id for address in addresses]):
+        organization = touched[organization_id] = await store.get(Organization, organization_id)
+        if invitation_id in organization.invitations:
+            organization.revoke_invitation(invitation_id)
+    return list(touched.values())
 
 
 async def _hold(user: User, store: Store) -> LegalHold:

@@ -12,11 +12,18 @@ from domain.aggregates.users import User
 from domain.commands.organizations import OfOrganization
 from domain.kernel.actor import Role
 from domain.kernel.command import Context, Decision
+from domain.kernel.errors import InvariantViolated
 from domain.kernel.ports import Store
 from domain.kernel.registry import handles
 from domain.kernel.text import folded
 
 INVITATION_LIFETIME = timedelta(days=7)
+
+
+class AddressErased(InvariantViolated):
+    """Whoever had this address asked to be forgotten, so it is kept nowhere; they can register by themselves, and then be added."""
+
+    code = "address-erased"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +58,8 @@ async def add_member(command: AddMember, store: Store, context: Context) -> Deci
     address_id = context.secrets.keyed_id("email", folded(command.email))
     held = await store.glance(Reservation, address_id)
     organization = await store.get(Organization, command.organization_id)
+    if held is not None and held.erased and held.owner_id is None:
+        raise AddressErased
     if held is None or held.owner_id is None:
         invitation_id, expires_at = context.new_id(), context.now + INVITATION_LIFETIME
         organization.invite(invitation_id, address_id=address_id, email=command.email, role=command.role, expires_at=expires_at)

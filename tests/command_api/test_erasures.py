@@ -34,7 +34,7 @@ def wrapped_key(settings: Settings, user_id: str) -> tuple[Any, ...]:
 
 def test_the_key_is_destroyed_by_the_event_itself(site: Site, site_settings: Settings, admin: Caller):
     someone = site.log_in(site.account(username="Erased.One"))
-    with site.log.gains("reservation.released", "reservation.released", "session.ended", "email.voided", "user.erased"):
+    with site.log.gains("reservation.erased", "reservation.released", "session.ended", "email.voided", "user.erased"):
         answer = erase(admin, someone.id)
     assert (answer.status_code, answer.content, answer.headers["log-position"]) == (202, b"", str(site.log.head()))
     assert site.log.events()[-1][2]["reason"] == "Asked to."

@@ -91,3 +91,32 @@ async def test_an_organization_its_settings_and_its_members(database: Database) 
         ("eve@example.com", "user"), ("bob@example.com", "developer"), ("ann@example.com", "owner"),
     ]  # fmt: skip
     assert read(database.app_url, member_list(CLINIC, Sight(EVE, roles=("developer",)), None, page))["total"] == 2
+
+
+async def test_what_superusers_and_mails_do_shows_in_the_profile(database: Database) -> None:
+    deeds = [
+        Recorded("user.email_replaced", BOB, {"email": sealed("bob@example.org")}),
+        Recorded("user.password_replaced", BOB, {"password_hash": sealed("x"), "why": "changed"}),
+        Recorded("user.superuser_set", BOB, {"superuser": True}),
+        Recorded("user.deactivated", BOB, {}),
+    ]
+    await given_facts(database, *STORY, Recorded("user.email_verified", EVE, {}), *deeds)
+    bob, eve, ann = (read(database.app_url, me(who, None))["body"] for who in (BOB, EVE, ANN))
+    assert (bob["email"], bob["email_verified"], bob["superuser"], bob["active"]) == ("bob@example.org", True, True, False)
+    assert (bob["version"], eve["email_verified"], eve["version"]) == (5, True, 2)
+    assert ann["email_verified"], "the installation's own account needs no mail"
+    await given_facts(database, Recorded("user.reactivated", BOB, {}), Recorded("user.superuser_set", BOB, {"superuser": False}))
+    bob = read(database.app_url, me(BOB, None))["body"]
+    assert (bob["active"], bob["superuser"], bob["version"]) == (True, False, 7)
+
+
+async def test_an_erased_person_reads_erased_whatever_is_still_cached(database: Database) -> None:
+    preferences = Recorded("user.profile_revised", BOB, {"touched": ["notification_preferences"], "notification_preferences": {"a": 1}})
+    await given_facts(database, *STORY, preferences, Recorded("user.erased", BOB, {}))
+    body = read(database.app_url, me(BOB, None))["body"]
+    assert (body["email"], body["username"], body["full_name"], body["notification_preferences"]) == (*["[erased]"] * 3, {})
+    assert (body["id"], body["active"]) == (str(BOB), False)
+    found = read(database.app_url, user_list(None, Sight(ANN, everything=True), None, UserFilter(words=("bob",)), Page()))
+    assert found["items"] == []
+    found = read(database.app_url, user_list(None, Sight(ANN, everything=True), None, UserFilter(words=("EVE", "example")), Page()))
+    assert [item["email"] for item in found["items"]] == ["eve@example.com"]

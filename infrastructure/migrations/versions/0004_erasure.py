@@ -19,5 +19,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.execute("DROP INDEX log.events_invitations")
     op.execute("DROP TRIGGER events_erase ON log.events")
     op.execute("DROP FUNCTION log.destroy_key()")
