@@ -23,11 +23,6 @@ from domain.kernel.text import folded
 FindInvitations = Callable[[Sequence[UUID]], Awaitable[Sequence[tuple[UUID, UUID]]]]
 
 
-async def nowhere(address_ids: Sequence[UUID]) -> Sequence[tuple[UUID, UUID]]:
-    """Nobody invited anybody."""
-    return ()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfPerson(Command):
     """Base of commands on what is kept of somebody."""
@@ -42,7 +37,7 @@ class OfPerson(Command):
 class ErasePerson(OfPerson):
     """Destroy the keys of somebody's personal data, for good.  The account goes on as an id without a name."""
 
-    invitations: FindInvitations = nowhere  # to the person's addresses
+    invitations: FindInvitations | None = None  # to the person's addresses; None: nobody ever invited anybody
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,10 +103,11 @@ async def _addresses(user: User, store: Store, context: Context) -> list[Reserva
     return list(found.values())
 
 
-async def _without_invitations(addresses: Sequence[Reservation], find: FindInvitations, store: Store) -> list[Root]:
+async def _without_invitations(addresses: Sequence[Reservation], find: FindInvitations | None, store: Store) -> list[Root]:
     """Organizations without what they have open for somebody."""
     touched: dict[UUID, Organization] = {}
-    for organization_id, invitation_id in await find([address.id for address in addresses]):
+    found = await find([address.id for address in addresses]) if find is not None else ()
+    for organization_id, invitation_id in found:
         organization = touched[organization_id] = await store.get(Organization, organization_id)
         if invitation_id in organization.invitations:
             organization.revoke_invitation(invitation_id)
