@@ -20,8 +20,12 @@ RETRY: LiteralString = """
     WHERE id = %(id)s AND state = 'failed' RETURNING id
 """
 SKIP: LiteralString = """
-    UPDATE workers.reactions SET state = 'skipped', reason = %(reason)s, finished_at = now()
-    WHERE id = %(id)s AND state = 'failed' RETURNING id
+    WITH mine AS (
+        UPDATE workers.reactions SET state = 'skipped', reason = %(reason)s, finished_at = now()
+        WHERE id = %(id)s AND state = 'failed' RETURNING reaction
+    )
+    INSERT INTO workers.outcomes AS o (reaction, outcome, total) SELECT reaction, 'skipped', 1 FROM mine
+    ON CONFLICT (reaction, outcome) DO UPDATE SET total = o.total + 1 RETURNING reaction
 """
 
 Connection = AsyncConnection[Any]

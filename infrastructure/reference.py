@@ -227,7 +227,8 @@ def _access(access: Any) -> str:
 
 
 def _metrics_page() -> str:
-    measured = vars(importlib.import_module("infrastructure.telemetry").Metrics()).values()
+    metrics = importlib.import_module("infrastructure.telemetry").Metrics()
+    measured = [*vars(metrics).values(), *vars(metrics.reactions).values()]
     rows = [
         (f"`{m._name}{'_total' if m._type == 'counter' else ''}`", m._type, ", ".join(m._labelnames), m._documentation)
         for m in measured

@@ -19,10 +19,9 @@ class Metrics:
     """Counters of one process, in Prometheus' text form."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
-        PlatformCollector(registry=self.registry)
-        registry = self.registry
+        registry = self.registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
         self._requests = Counter("trialog_http_requests", "Requests answered", ["method", "route", "status"], registry=registry)
         self._latency = Histogram(
             "trialog_http_request_seconds", "Time to answer", ["method", "route"], buckets=LATENCY_SECONDS, registry=registry
@@ -58,6 +57,7 @@ class Metrics:
         self.rebuild_phase = Gauge(
             "trialog_rebuild_phase", "1 for the phase that it is in", ["projection", "kind", "phase"], registry=registry
         )
+        self.reactions = ReactionGauges(registry)
         self._children: dict[tuple[str, str, int], Callable[[float], None]] = {}
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -117,6 +117,32 @@ class Metrics:
     def text(self) -> bytes:
         """Everything, for a scrape."""
         return generate_latest(self.registry)
+
+
+class ReactionGauges:
+    """What follows from events."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.waiting = _gauges(registry, "queue", "state")(
+            "trialog_reactions_waiting", "Reactions that are due, running, or failed and wait for a person"
+        )
+        self.oldest = Gauge("trialog_reactions_oldest_seconds", "Age of the oldest that is due", ["queue"], registry=registry)
+        self.outcomes = _gauges(registry, "reaction", "outcome")(
+            "trialog_reaction_outcomes", "Reactions by what came of them since the beginning: done, retried, failed, skipped"
+        )
+        self.relay_lag = Gauge("trialog_relay_lag_events", "Events not yet looked through for reactions", registry=registry)
+
+    def set(self, figures: Mapping[str, Any]) -> None:
+        """All of them, as `infrastructure.reaction_figures` tells it."""
+        self.relay_lag.set(figures["relay"]["lag_events"])
+        self.waiting.clear()  # a queue that is empty is told no more
+        self.oldest.clear()
+        for queue in figures["queues"]:
+            for state in ("due", "running", "failed"):
+                self.waiting.labels(queue["queue"], state).set(queue[state])
+            self.oldest.labels(queue["queue"]).set(queue["oldest_seconds"])
+        for row in figures["outcomes"]:
+            self.outcomes.labels(row["reaction"], row["outcome"]).set(row["total"])
 
 
 def _gauges(registry: CollectorRegistry, *labels: str) -> Callable[[str, str], Gauge]:

@@ -46,10 +46,11 @@ QUICK_READ_SECONDS = 1.0  # what takes longer is no quick read: it goes on by it
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """How the read models are, and the jobs on them that are not done, with the members of the contract (section 10)."""
+    """How the read models are, the jobs on them that are not done (with the members of the contract, section 10), and reactions."""
 
     projections: list[dict[str, Any]]
     rebuilds: list[dict[str, Any]]
+    reactions: dict[str, Any]
 
 
 @dataclass(slots=True)

@@ -1,21 +1,17 @@
 """`trialog projections ...`: run the projector, rebuild read models, and look after them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
-import psycopg
 import typer
 
-from domain.kernel.errors import DomainError
-from infrastructure.cli_support import AsJson, fail, loaded, needed, new_app, show
+from infrastructure.cli_support import AsJson, fail, loaded, new_app
+from projections.asking import Identity, Reason, Yes, act, ask, identity, show_brief
 
 T = TypeVar("T")
 Model = Annotated[str, typer.Argument(help="A read model, as `status` names it.")]
-Identity = Annotated[str, typer.Argument(help="An id, as the list names it.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do it; without this, only tell what would be done.")]
 
 JOB_BRIEF = ("id", "projection", "kind", "status", "phase", "events_done", "events_total", "rate", "eta_seconds")
 
@@ -44,7 +40,7 @@ def check() -> None:
     """Whether a projector leads every read model that is not paused; exit code 1 when not.  For health checks."""
     from projections import admin
 
-    idle = [row["name"] for row in _ask(admin.projections) if not row["led"] and row["status"] != "paused"]
+    idle = [row["name"] for row in ask(admin.projections) if not row["led"] and row["status"] != "paused"]
     if idle:
         raise fail(f"nobody leads {', '.join(idle)}")
     typer.echo("all is well")
@@ -56,7 +52,7 @@ def status(*, as_json: AsJson = False) -> None:
     from projections import admin
 
     brief = ("name", "status", "generation", "position", "lag_events", "lag_seconds", "rate", "last_error")
-    _show(_ask(admin.projections), brief, as_json=as_json)
+    show_brief(ask(admin.projections), brief, as_json=as_json)
 
 
 @app.command(
@@ -79,10 +75,10 @@ def rebuild(
         raise fail("name one read model, or --all")
     if stream is not None and (every or verify):
         raise fail("--stream goes with one read model, and without --verify")
-    stream_id = None if stream is None else _id(stream)
-    names = [row["name"] for row in _ask(admin.projections)] if model is None else [model]
+    stream_id = None if stream is None else identity(stream)
+    names = [row["name"] for row in ask(admin.projections)] if model is None else [model]
     _follow(
-        [_do("rebuild", "projection", name, partial(admin.rebuild, model=name, verify=verify, stream_id=stream_id)) for name in names],
+        [act("rebuild", "projection", name, partial(admin.rebuild, model=name, verify=verify, stream_id=stream_id)) for name in names],
         wait=wait,
         as_json=as_json,
     )
@@ -98,7 +94,7 @@ def rollback(
     """Bring the kept generation up to date and swap it back in."""
     from projections import admin
 
-    _follow([_do("rollback", "projection", model, lambda c: admin.rollback(c, model))], wait=wait, as_json=as_json)
+    _follow([act("rollback", "projection", model, lambda c: admin.rollback(c, model))], wait=wait, as_json=as_json)
 
 
 @app.command(epilog="Example: trialog projections drop-old tasks --yes")
@@ -107,10 +103,10 @@ def drop_old(model: Model, *, yes: Yes = False) -> None:
     from projections import admin
 
     if not yes:
-        kept = [row["kept_generation"] for row in _ask(admin.projections) if row["name"] == model]
+        kept = [row["kept_generation"] for row in ask(admin.projections) if row["name"] == model]
         typer.echo(f"would drop generation {kept[0]} of {model}; say --yes" if kept and kept[0] else f"nothing is kept of {model}")
         return
-    typer.echo(f"dropped: {_do('drop-old', 'projection', model, lambda c: admin.drop_old(c, model))}")
+    typer.echo(f"dropped: {act('drop-old', 'projection', model, lambda c: admin.drop_old(c, model))}")
 
 
 @app.command(epilog="Example: trialog projections pause tasks")
@@ -118,7 +114,7 @@ def pause(model: Model) -> None:
     """Stop following the log; reads go on with the old state."""
     from projections import admin
 
-    _do("pause", "projection", model, lambda c: admin.pause(c, model))
+    act("pause", "projection", model, lambda c: admin.pause(c, model))
 
 
 @app.command(epilog="Example: trialog projections resume tasks")
@@ -126,7 +122,7 @@ def resume(model: Model) -> None:
     """Follow the log again."""
     from projections import admin
 
-    _do("resume", "projection", model, lambda c: admin.resume(c, model))
+    act("resume", "projection", model, lambda c: admin.resume(c, model))
 
 
 @app.command(epilog="Example: trialog projections jobs --json")
@@ -134,7 +130,7 @@ def jobs(*, as_json: AsJson = False) -> None:
     """Rebuilds and rollbacks, newest first."""
     from projections import admin
 
-    _show(_ask(admin.jobs), JOB_BRIEF, as_json=as_json)
+    show_brief(ask(admin.jobs), JOB_BRIEF, as_json=as_json)
 
 
 @app.command(epilog="Example: trialog projections cancel 0190f0c4-7a52-7bb1-8d0f-3f1d5b2a9c11")
@@ -142,7 +138,7 @@ def cancel(job_id: Identity) -> None:
     """Stop a rebuild or rollback; the live generation stays."""
     from projections import admin
 
-    job = _do("cancel", "rebuild", job_id, lambda c: admin.cancel(c, _id(job_id)))
+    job = act("cancel", "rebuild", job_id, lambda c: admin.cancel(c, identity(job_id)))
     typer.echo(f"{job['id']} {job['status']}")
 
 
@@ -151,7 +147,7 @@ def parked(*, as_json: AsJson = False) -> None:
     """Events that could not be projected."""
     from projections import admin
 
-    _show(_ask(admin.parked), ("id", "projection", "position", "topic", "attempts", "waiting", "error"), as_json=as_json)
+    show_brief(ask(admin.parked), ("id", "projection", "position", "topic", "attempts", "waiting", "error"), as_json=as_json)
 
 
 @app.command(epilog="Example: trialog projections retry 0190f0c4-7a52-7bb1-8d0f-3f1d5b2a9c11")
@@ -159,57 +155,18 @@ def retry(parked_id: Identity) -> None:
     """Try a parked event again, and what waits behind it."""
     from projections import admin
 
-    _do("retry", "dead letter", parked_id, lambda c: admin.retry(c, _id(parked_id)))
+    act("retry", "dead letter", parked_id, lambda c: admin.retry(c, identity(parked_id)))
 
 
 @app.command(epilog="Example: trialog projections skip 0190f0c4-7a52-7bb1-8d0f-3f1d5b2a9c11 --reason 'test data' --yes")
-def skip(parked_id: Identity, *, reason: Annotated[str, typer.Option(help="Why; it is kept.")], yes: Yes = False) -> None:
+def skip(parked_id: Identity, *, reason: Reason, yes: Yes = False) -> None:
     """Leave a parked event out for good, in rebuilds too."""
     from projections import admin
 
     if not yes:
         typer.echo(f"would leave out {parked_id}; say --yes")
         return
-    _do("skip", "dead letter", parked_id, lambda c: admin.skip(c, _id(parked_id), reason), reason)
-
-
-def _show(rows: list[dict[str, Any]], brief: tuple[str, ...], *, as_json: bool) -> None:
-    """A table has room for the most important columns; JSON has them all."""
-    show(rows if as_json else [{name: _short(row[name]) for name in brief} for row in rows], as_json=as_json)
-
-
-def _short(value: object) -> object:
-    return f"{value:.1f}" if isinstance(value, float) else value
-
-
-def _id(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise fail(f"{text!r} is no id") from None
-
-
-def _do(act: str, kind: str, name: str, do: Callable[[psycopg.AsyncConnection[Any]], Awaitable[T]], reason: str | None = None) -> T:
-    """An act of an administrator, which is an event like any other."""
-    from projections import acts
-
-    return _ask(lambda c: acts.done(c, act, kind, name, do, reason))
-
-
-def _ask(question: Callable[[psycopg.AsyncConnection[Any]], Awaitable[T]]) -> T:
-    """One question to the database, or exit code 1 and why not."""
-    from projections.connections import connect
-
-    url = needed(loaded(), "DATABASE_URL")
-
-    async def ask() -> T:
-        async with await connect(url) as connection:
-            return await question(connection)
-
-    try:
-        return asyncio.run(ask())
-    except (DomainError, psycopg.Error) as error:
-        raise fail(str(error)) from None
+    act("skip", "dead letter", parked_id, lambda c: admin.skip(c, identity(parked_id), reason), reason)
 
 
 def _follow(started: list[dict[str, Any]], *, wait: bool, as_json: bool) -> None:
@@ -218,6 +175,6 @@ def _follow(started: list[dict[str, Any]], *, wait: bool, as_json: bool) -> None
 
     if wait:
         started = asyncio.run(follow_jobs(loaded(), [job["id"] for job in started], quiet=as_json))
-    _show(started, JOB_BRIEF, as_json=as_json)
+    show_brief(started, JOB_BRIEF, as_json=as_json)
     if failed := [job for job in started if job["status"] in ("failed", "cancelled")]:
         raise fail("; ".join(f"{job['projection']}: {job['error'] or job['status']}" for job in failed))

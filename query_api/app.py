@@ -10,6 +10,7 @@ from uuid import UUID
 import orjson
 
 from domain.kernel.upcasting import check_upcasting
+from infrastructure import reaction_figures
 from infrastructure.discovery import import_room
 from infrastructure.http.app import Api
 from infrastructure.settings import Settings
@@ -25,7 +26,11 @@ async def _services(settings: Settings) -> AsyncIterator[Services]:
 
         async def watched() -> Watched:
             async with services.pool.connection() as connection:
-                return Watched(projections=await admin.projections(connection), rebuilds=await admin.jobs(connection, only_open=True))
+                return Watched(
+                    projections=await admin.projections(connection),
+                    rebuilds=await admin.jobs(connection, only_open=True),
+                    reactions=await reaction_figures.figures(connection),
+                )
 
         services.watched = watched
         assert services.live is not None, "query processes watch the log"

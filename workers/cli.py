@@ -1,14 +1,9 @@
 """`trialog workers ...`: runs background jobs."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, TypeVar
-from uuid import UUID
-
 import typer
 
-from domain.kernel.errors import DomainError
-from infrastructure.cli_support import AsJson, Exit, fail, loaded, needed, new_app, show
+from infrastructure.cli_support import AsJson, Exit, fail, loaded, needed, new_app
+from projections.asking import Identity, Reason, Yes, act, ask, identity, show_brief
 
 app = new_app("Background jobs on Redis.")
 
@@ -36,8 +31,16 @@ def check() -> None:
     typer.echo("alive")
 
 
-Identity = Annotated[str, typer.Argument(help="An id, as the list names it.")]
-T = TypeVar("T")
+@app.command(epilog="Example: trialog workers status --json")
+def status(*, as_json: AsJson = False) -> None:
+    """What waits, runs and was given up in each queue, and how far the relay has looked through the log."""
+    from infrastructure.reaction_figures import figures
+
+    found = ask(figures)
+    if not as_json:
+        typer.echo(f"relay at position {found['relay']['position']}, {found['relay']['lag_events']} events behind")
+    brief = ("queue", "due", "running", "failed", "oldest_seconds")
+    show_brief([found] if as_json else found["queues"], brief, as_json=as_json)
 
 
 @app.command(epilog="Example: trialog workers failed --json")
@@ -45,7 +48,7 @@ def failed(*, as_json: AsJson = False) -> None:
     """Jobs that were given up after all their attempts."""
     from infrastructure import failed_jobs
 
-    show(_ask(failed_jobs.failed), as_json=as_json)
+    show_brief(ask(failed_jobs.failed), ("id", "reaction", "position", "topic", "attempts", "error"), as_json=as_json)
 
 
 @app.command(epilog="Example: trialog workers retry 0190f0c4-7a52-7bb1-8d0f-3f1d5b2a9c11")
@@ -53,50 +56,15 @@ def retry(job_id: Identity) -> None:
     """Let a failed job run again."""
     from infrastructure import failed_jobs
 
-    _do("retry", job_id, lambda connection: failed_jobs.retry(connection, _id(job_id)))
+    act("retry", "dead letter", job_id, lambda c: failed_jobs.retry(c, identity(job_id)))
 
 
 @app.command(epilog="Example: trialog workers skip 0190f0c4-7a52-7bb1-8d0f-3f1d5b2a9c11 --reason 'the address is gone' --yes")
-def skip(
-    job_id: Identity,
-    *,
-    reason: Annotated[str, typer.Option(help="Why; it is kept.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Do it; without this, only tell what would be done.")] = False,
-) -> None:
+def skip(job_id: Identity, *, reason: Reason, yes: Yes = False) -> None:
     """Leave a failed job out for good."""
     from infrastructure import failed_jobs
 
     if not yes:
         typer.echo(f"would leave out {job_id}; say --yes")
         return
-    _do("skip", job_id, lambda connection: failed_jobs.skip(connection, _id(job_id), reason), reason)
-
-
-def _id(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise fail(f"{text!r} is no id") from None
-
-
-def _do(act: str, name: str, do: Callable[[Any], Awaitable[T]], reason: str | None = None) -> T:
-    """An act of an administrator, which is an event like any other."""
-    from projections import acts
-
-    return _ask(lambda connection: acts.done(connection, act, "dead letter", name, do, reason))
-
-
-def _ask(question: Callable[[Any], Awaitable[T]]) -> T:
-    """One question to the database, or exit code 1 and why not."""
-    from projections.connections import connect
-
-    url = needed(loaded(), "DATABASE_URL")
-
-    async def ask() -> T:
-        async with await connect(url) as connection:
-            return await question(connection)
-
-    try:
-        return asyncio.run(ask())
-    except (DomainError, OSError) as error:
-        raise fail(str(error)) from None
+    act("skip", "dead letter", job_id, lambda c: failed_jobs.skip(c, identity(job_id), reason), reason)

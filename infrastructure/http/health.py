@@ -34,6 +34,7 @@ async def health(call: PublicCall) -> Reply:
     body = {
         "status": "down" if down else "degraded" if degraded else "ok", "version": VERSION, "environment": services.settings.environment,
         "time": iso(services.clock.now()), "database": database, "redis": cache, "projections": projections,
+        "jobs": None if watched is None else _jobs(watched.reactions),
     }  # fmt: skip
     return json_reply(503 if down else 200, orjson.dumps(body, default=str))
 
@@ -75,9 +76,20 @@ async def metrics(call: PublicCall) -> Reply:
         services.metrics.log_head.set(await services.log.head())
         if (watched := await _watched(services)) is not None:
             services.metrics.watched(watched.projections, watched.rebuilds)
+            services.metrics.reactions.set(watched.reactions)
     except (psycopg.Error, PoolTimeout):
         pass  # what this process counts itself is still worth a scrape; /health says that the database is gone
     return Reply(200, services.metrics.text(), [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")])
+
+
+def _jobs(reactions: dict[str, Any]) -> dict[str, Any]:
+    """What waits and what was given up: told, but nobody is woken at night for an address that does not exist."""
+    queues = reactions["queues"]
+    return {
+        "lag_events": reactions["relay"]["lag_events"],
+        "waiting": sum(q["due"] + q["running"] for q in queues),
+        "failed": sum(q["failed"] for q in queues),
+    }
 
 
 def _one(found: dict[str, Any]) -> Reply:
