@@ -52,6 +52,7 @@ async def accept_invitation(command: AcceptInvitation, store: Store, context: Co
     organization, invitation_id = await inviting(command.token, user.email, store, context)
     organization.accept_invitation(invitation_id, user_id=user.id, at=context.now)
     user.join(organization.id)
+    user.verify_email()  # the token came to the address
     return Decision(save=(organization, user), answer=organization)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from domain.aggregates.organizations import Organization
 from domain.kernel.actor import Role
 from projections.decoding import Recorded
-from projections.read_models.members import InvitationRow, MemberRow
+from projections.read_models.members import InvitationRow, MemberRow, OpenRow
 from projections.registry import projects
-from projections.rows import Rows
+from projections.rows import Beside, Rows
 
 
 @projects(Organization.Founded, into=MemberRow)
@@ -65,3 +65,31 @@ def invited(event: Recorded[Organization.MemberInvited], rows: Rows[InvitationRo
 @projects(Organization.InvitationRevoked, Organization.InvitationAccepted, into=InvitationRow)
 def spent(event: Recorded[Organization.InvitationRevoked], rows: Rows[InvitationRow]) -> None:
     rows.remove(event.data.invitation_id)
+
+
+@projects(Organization.MemberInvited, into=OpenRow)
+def opened(event: Recorded[Organization.MemberInvited], rows: Rows[OpenRow]) -> None:
+    def remember(row: OpenRow, beside: Beside) -> None:
+        row.invitation_ids = [*(known for known in row.invitation_ids if known != event.data.replaces), event.data.invitation_id]
+
+    rows.change(event.stream_id, remember)
+
+
+@projects(Organization.InvitationRevoked, Organization.InvitationAccepted, into=OpenRow)
+def closed(event: Recorded[Organization.InvitationRevoked], rows: Rows[OpenRow]) -> None:
+    def forget(row: OpenRow, beside: Beside) -> None:
+        row.invitation_ids = [known for known in row.invitation_ids if known != event.data.invitation_id]
+
+    rows.change(event.stream_id, forget)
+
+
+@projects(Organization.Deleted, into=OpenRow)
+def all_closed(event: Recorded[Organization.Deleted], rows: Rows[OpenRow]) -> None:
+    """Nobody can accept them any more."""
+
+    def forget(row: OpenRow, beside: Beside) -> None:
+        for invitation_id in row.invitation_ids:
+            beside(InvitationRow).remove(invitation_id)
+        row.invitation_ids = []
+
+    rows.change(event.stream_id, forget)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from projections.columns import Id, Time, Whole
+from projections.columns import Id, Ids, Time, Whole
 from projections.read_models.organizations import OrganizationRow
 from projections.registry import Index, read_model
 from projections.rows import Row
@@ -34,6 +34,14 @@ class InvitationRow(Row):
     created_at: Time
     expires_at: Time
     version: Whole  # of the organization
+
+
+@read_model("open_invitations", of=OrganizationRow, key="organization_id")
+class OpenRow(Row):
+    """Which invitations an organization has: they end with it."""
+
+    organization_id: Id
+    invitation_ids: Ids = []
 
 
 ALONE = ("organizations",)

@@ -42,7 +42,7 @@ def _settings(row: OrganizationRow) -> str:
     ).decode()
 
 
-@read_model("organizations", version=2, key="organization_id")
+@read_model("organizations", version=3, key="organization_id")
 class OrganizationRow(Row):
     """One tenant."""
 

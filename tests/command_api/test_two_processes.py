@@ -4,45 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
 
 from tests.conftest import Database
-from tests.support.http import PASSWORD, Caller, Site, at, problem
-from tests.support.processes import instance
+from tests.support.http import PASSWORD, Caller, Site, problem
+from tests.support.pairs import Pair, at_once, pair
 from tests.support.settings import settings_for
 from tests.support.wait import eventually
-
-Pair = tuple[Site, Site]
 
 
 @pytest.fixture(scope="module")
 def sites(module_database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
-    folder: Path = tmp_path_factory.mktemp("data")
-    settings = settings_for(module_database, folder)
-    with ExitStack() as stack:
-        started = stack.enter_context(instance(settings))
-        urls = [started.api("command_api").url for _ in range(2)]
-        one, other = (stack.enter_context(at(url, settings)) for url in urls)
-        yield one, other
-
-
-def at_once(sites: Pair, path: str, bodies: list[dict[str, Any]], **headers: str) -> list[httpx.Response]:
-    """Each body as a POST of its own, by turns to either process, all at the same time."""
-
-    def post(n: int) -> httpx.Response:
-        return httpx.post(
-            f"{sites[n % 2].url}/api/v1{path}", json=bodies[n], timeout=30, headers={k.replace("_", "-"): v for k, v in headers.items()}
-        )
-
-    with ThreadPoolExecutor(len(bodies)) as pool:
-        return list(pool.map(post, range(len(bodies))))
+    with pair(settings_for(module_database, tmp_path_factory.mktemp("data"))) as sites:
+        yield sites
 
 
 def most_live_sessions(site: Site, user_id: str) -> int:

@@ -23,3 +23,8 @@ def mailed_tokens(site: Site, user_id: str, purpose: str) -> list[str]:
 def mailed_token(site: Site, user_id: str, purpose: str) -> str:
     """The newest."""
     return mailed_tokens(site, user_id, purpose)[-1]
+
+
+def invitation_token(organization_id: str, invitation_id: str) -> str:
+    """As it is mailed to whoever was invited."""
+    return MailToken.issue("invitation", UUID(organization_id), UUID(invitation_id), SECRETS).text
