@@ -18,6 +18,11 @@ BY_FORMAT = {
 }
 # What a member of this name most likely holds, where its schema says no more than that it is text or a number.
 BY_NAME: Mapping[str, Any] = {
+    "next_cursor": "opaque-and-signed",
+    "position": 1207,
+    "version": 3,
+    "limit": 20,
+    "skip": 0,
     "access_token": "header.claims.signature",
     "address": "192.0.2.7",
     "body": "The site has confirmed.",

@@ -16,6 +16,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from infrastructure.http.headers import CSP
 from tests.support.processes import Instance, Part, join
 
 CHECKS = (status_code_conformance, content_type_conformance, response_schema_conformance, response_headers_conformance)
@@ -70,9 +71,11 @@ def test_one_document_covers_commands_and_queries_and_each_api_serves_its_own(ga
 def test_the_documents_pages_need_nothing_from_elsewhere(path: str, gateway: Part) -> None:
     page = httpx.get(gateway.url + path)
     assert page.status_code == 200
-    assert "script-src 'self';" in page.headers["content-security-policy"]
+    assert page.headers["content-security-policy"] == CSP["strict"]  # the same as of every other answer
     for part in page.text.split('"'):
         if part.startswith("/assets/"):
-            assert httpx.get(gateway.url + part).status_code == 200
+            asset = httpx.get(gateway.url + part)
+            assert asset.status_code == 200
+            assert "https://cdn." not in asset.text
     assert "http" not in page.text
-    assert "<script>" not in page.text
+    assert not any(inline in page.text for inline in ("<script>", "<style", "style="))
