@@ -192,7 +192,7 @@ async def _aggregate(call: Call, kind: str, id: UUID, version: int, head: int) -
 async def _belongs(call: Call, aggregate: Any) -> bool:
     if (organization_id := aggregate.organization) is not None:
         return bool(organization_id == call.actor.organization_id)
-    organization = await call.services.rights.organization(call.organization_id)
+    organization = await call.services.rights.organization(call.organization_id, fresh=True)
     return organization is not None and organization.role_of(aggregate.id) is not None
 
 
@@ -214,7 +214,7 @@ async def _page(call: Call, query: EventsQuery, fixed: dict[str, Any]) -> Reply:
 
 
 async def _sight(call: Call) -> AuditSight:
-    """The organization as it is at this moment: whoever has left takes the account's events along."""
-    organization = await call.services.rights.organization(call.organization_id)
+    """The organization as the log has it at this moment: whoever has left takes the account's events along."""
+    organization = await call.services.rights.organization(call.organization_id, fresh=True)
     members = () if organization is None else tuple(organization.members)
     return AuditSight(call.organization_id, members, everything=call.actor.superuser)

@@ -122,3 +122,14 @@ def test_the_log_keeps_no_address_in_clear(module_settings: Settings, world: Wor
         rows = connection.execute("SELECT metadata, data FROM log.events WHERE topic = 'access.login_failed'").fetchall()
     assert rows
     assert not any(HERE in text for row in rows for text in row)
+
+
+def test_whoever_leaves_takes_the_account_along(url: str, world: World) -> None:
+    eve = join(url, "eve")
+    here = world.ann.client.headers["X-Organization-Id"]
+    assert world.ann.client.post(f"/organizations/{here}/members", json={"email": eve.email, "role": "user"}).status_code == 201
+    assert world.types(world.ann, stream_id=eve.id) == {"user.registered", "user.organization_joined"}
+    assert world.ann.client.delete(f"/organizations/{here}/members/{eve.id}").status_code == 204
+    assert eve.client.patch("/users/me", json={"full_name": "Eva"}).status_code == 200
+    assert world.types(world.ann, stream_id=eve.id) == {"user.organization_joined", "user.organization_left"}
+    assert world.ann.client.get(f"/audit/user/{eve.id}/events").status_code == 404
