@@ -85,6 +85,7 @@ class Loader:
                 await self._flush(projection, seen)
                 written_at, seen = time.monotonic(), 0
         await self._flush(projection, seen)
+        projection.forget()  # its rows know each other, so they would stay until somebody looks for what is garbage
 
     async def _batches(self, projection: Projection, goal: int) -> AsyncIterator[Batch]:
         """One is read while the one before is folded."""

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import os
 import signal
 import sys
 import time
@@ -31,6 +32,7 @@ from projections.registry import Model, load
 from projections.runner import JobRunner
 
 ENDED = ("completed", "failed", "cancelled")
+NICENESS = 10  # readers and the live tail come first
 LOOK_SECONDS = 0.2  # between looks at a job, for the progress bar
 PICK_UP_SECONDS = 3.0  # for a projector to take a job on, before whoever waits does it
 
@@ -59,7 +61,8 @@ async def run_projector(settings: Settings) -> None:
 
 
 async def run_job(settings: Settings, job_id: UUID) -> bool:
-    """Do a claimed job.  False: somebody else is at it."""
+    """Do a claimed job, in a process of its own that lets all others go first.  False: somebody else is at it."""
+    os.nice(NICENESS)
     configure_logging(settings.log_level, settings.log_format, for_good=settings.environment != "testing")
     return await _work(settings, load().chosen(), job_id)
 
