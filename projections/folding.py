@@ -148,6 +148,11 @@ class Projection:
         self.state.position = upto
         self.state.blocked |= {p.stream_id for p in parked if p.model == self.name}
 
+    def trim(self) -> None:
+        """All is committed: of the rows in memory only so many stay as may."""
+        for _, rows in self.rows.values():
+            rows.trim(self.keep_rows)
+
     def forget(self) -> None:
         """Something never came to be in the database: begin again from where that stands."""
         self.folded, self.blocked, self.parked = self.state.position, set(self.state.blocked), []

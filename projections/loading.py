@@ -24,7 +24,8 @@ READ_EVENTS = 10_000
 CAREFUL_EVENTS = 2000
 # Every write costs the rows that change again afterwards a second one, by way of an index: the fewer the better.
 ROWS_IN_MEMORY = 400_000
-MEMORY_BYTES = 256 << 20  # of rows, estimated: the process as a whole stays under 500 MB however long its texts are
+KEPT_PART = 4  # of them stay after a write: those that changed last may change again
+MEMORY_BYTES = 160 << 20  # of rows, estimated: the process as a whole stays under 500 MB however long its texts are
 OBJECT_BYTES = 600  # a row's objects, beside what its texts say
 SAMPLE_ROWS = 100
 FLUSH_SECONDS = 15.0  # of work lost at most when the worker is killed
@@ -64,7 +65,7 @@ class Loader:
     async def _projection(self, target: Target) -> Projection:
         state = await generations.state_of(self._writing, target)
         await load_exceptions(self._writing, target, state)
-        return Projection(target, state, self._reader.decoder, keep_rows=ROWS_IN_MEMORY // 2, complete=state.position == 0)
+        return Projection(target, state, self._reader.decoder, keep_rows=ROWS_IN_MEMORY // KEPT_PART, complete=state.position == 0)
 
     async def _load(self, projection: Projection, goal: int, *, careful: bool) -> None:
         written_at, seen = time.monotonic(), 0
@@ -81,7 +82,7 @@ class Loader:
             await self._progress.check()
             room = _room(projection)
             if projection.changed_count > room or time.monotonic() - written_at > FLUSH_SECONDS:
-                projection.keep_rows = room // 2
+                projection.keep_rows = room // KEPT_PART
                 await self._flush(projection, seen)
                 written_at, seen = time.monotonic(), 0
         await self._flush(projection, seen)
@@ -118,10 +119,11 @@ class Loader:
         else:
             if not await generations.is_keyed(self._writing, target):
                 await generations.add_keys(self._writing, target)
-            prepared = self._engine.writer.prepare(changes, parked, move)
+            prepared = self._engine.writer.prepare(changes, parked, move, bit_by_bit=True)
             await self._engine.writer.stage(prepared)
             await self._engine.writer.commit(prepared)
         projection.committed(upto, parked)
+        projection.trim()
 
     async def _narrow(self, projection: Projection, upto: int, fault: RowFault) -> None:
         """Somewhere in what was not written is a row that cannot be: small steps find and park its event."""

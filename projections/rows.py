@@ -137,11 +137,15 @@ class Rows(Generic[R]):
             del unchanged[key]  # so that it goes to the end: the next to be dropped stand first
         unchanged.update(taken)
         # What was just taken must stay: until it is committed, a fetch would find the rows as they were before.
-        if (excess := len(unchanged) - max(keep, len(taken))) > 0:
-            self.complete = False
-            for key in list(islice(unchanged, excess)):
-                del unchanged[key]
+        self.trim(max(keep, len(taken)))
         return upserts, deletes
+
+    def trim(self, keep: int) -> None:
+        """At most so many unchanged rows stay in memory, those that changed last."""
+        if (excess := len(self._unchanged) - keep) > 0:
+            self.complete = False
+            for key in list(islice(self._unchanged, excess)):
+                del self._unchanged[key]
 
     def forget(self) -> None:
         """What was taken did not come to be in the database: memory is worth nothing now."""

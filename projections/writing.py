@@ -69,7 +69,7 @@ class Prepared:
     move: Move
     parked: Sequence[Parked]
     notes: Sequence[Note]
-    many: list[tuple[Change, str]]  # COPY text
+    many: list[tuple[Change, str | None]]  # COPY text; None: made bit by bit while it is staged
     few: list[tuple[Change, str]]  # JSON
     deletes: list[Change]
 
@@ -83,14 +83,20 @@ class Writer:
         self._staged: set[str] = set()
         self._soiled: set[str] = set()  # staging tables that a failed transaction left full
 
-    def prepare(self, changes: Sequence[Change], parked: Sequence[Parked], move: Move, notes: Sequence[Note] = ()) -> Prepared:
-        """Turn rows into text.  `notes`: bookkeeping of the same transaction.  Errors: RowFault."""
+    def prepare(
+        self, changes: Sequence[Change], parked: Sequence[Parked], move: Move, notes: Sequence[Note] = (), *, bit_by_bit: bool = False
+    ) -> Prepared:
+        """Turn rows into text.  `notes`: bookkeeping of the same transaction.  `bit_by_bit`: nobody changes the rows until they are
+        staged, so the text of all of them need not be in memory at once.  Errors: RowFault.
+        """
         with blaming_rows():
             return Prepared(
                 move=move,
                 parked=parked,
                 notes=notes,
-                many=[(c, self._encoder(c.table).copy_text(c.upserts)) for c in changes if len(c.upserts) > FEW_ROWS],
+                many=[
+                    (c, None if bit_by_bit else self._encoder(c.table).copy_text(c.upserts)) for c in changes if len(c.upserts) > FEW_ROWS
+                ],
                 few=[(c, self._encoder(c.table).json_text(c.upserts)) for c in changes if 0 < len(c.upserts) <= FEW_ROWS],
                 deletes=[c for c in changes if c.deletes],
             )
@@ -106,7 +112,7 @@ class Writer:
                 if name in self._soiled:
                     await self.connection.execute(empty_staging(change.table))
                 self._soiled.add(name)
-                await self._copy(copy_into_staging(change.table), [text])
+                await self._copy(copy_into_staging(change.table), self._slices(change) if text is None else [text])
 
     async def commit(self, prepared: Prepared) -> None:
         """All or nothing, in one round trip: checkpoints, rows, parked events.  Errors: NotLeading, RowFault."""

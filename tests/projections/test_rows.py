@@ -155,6 +155,17 @@ def test_what_was_taken_stays_in_memory_until_the_next_batch() -> None:
     assert [row.color for row in rows.take(0)[0]] == ["blue"]
 
 
+def test_once_all_is_committed_only_so_many_rows_stay_those_that_changed_last() -> None:
+    rows = Rows(Tally, ("name",), complete=True)
+    for n in range(10):
+        rows.add(str(n), n=1)
+    rows.take(3)
+    rows.trim(3)
+    for n in range(10):
+        rows.add(str(n), n=1)
+    assert rows.wanted() == [str(n) for n in range(7)]
+
+
 def test_a_journal_refuses_what_the_table_does_not_have() -> None:
     journal: Journal[Box] = Journal(Rows(Box, ("name",)))
     with pytest.raises(AttributeError, match="Box has no column weight"):
