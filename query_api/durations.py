@@ -43,9 +43,9 @@ class Selection:
     """
 
     def __init__(self, groups: Sequence[Durations], count: int) -> None:
-        self._groups = groups
+        self._groups = [group for group in groups if len(group)]
         self._count = count
-        self._looked_at = np.sort(np.concatenate([group[::STRIDE] for group in groups]))
+        self._looked_at = np.sort(np.concatenate([group[::STRIDE] for group in self._groups])) if len(self._groups) > 1 else self._groups[0]
 
     def percentile(self, percent: int) -> float:
         """By linear interpolation, in seconds."""
@@ -55,6 +55,8 @@ class Selection:
 
     def _values(self, first: int, last: int) -> tuple[int, int]:
         """The values of these two ranks, counted from 0."""
+        if len(self._groups) == 1:
+            return int(self._groups[0][first]), int(self._groups[0][last])
         low = self._looked_at[first // STRIDE]  # no more than `first` values are smaller
         place = -(-(last + 1 + (STRIDE - 1) * len(self._groups)) // STRIDE) - 1  # more than `last` values are not greater than that one
         high = self._looked_at[place] if place < len(self._looked_at) else np.iinfo(np.int64).max
