@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
@@ -36,7 +37,8 @@ __all__ = ["EmbeddedPostgres", "EmbeddedRedis", "EmbeddedServerFailed"]
 MAJOR = 18
 ADMIN, OWNER, APPLICATION, DATABASE = "postgres", "trialog_owner", "trialog_app", "trialog"
 SOCKET_NAME = ".s.PGSQL.5432"
-START_TRIES = 5  # after a kill -9 the old server's shared memory may linger for a moment
+# After a kill -9 a busy process of the old server may hold its shared memory for a while, and no new one starts until it is gone.
+START_SECONDS, START_PAUSE_SECONDS = 30.0, 0.1
 
 # For a small machine.  What is acknowledged is on the disk: fsync and synchronous_commit stay on.
 TUNING = {
@@ -122,13 +124,15 @@ class EmbeddedPostgres:
         """Prepare, run, wait and provision.  Errors: EmbeddedServerFailed."""
         self.prepare()
         log_path = self.folder / "postgres.log"
-        for _ in range(START_TRIES):
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
             program = self.program()
             with log_path.open("ab") as output:
                 self._process = subprocess.Popen(program.argv, stdout=output, stderr=output, **program.options())
             if wait_until_ready(self.is_ready, self._process):
                 self.provision()
                 return self
+            time.sleep(START_PAUSE_SECONDS)
         raise EmbeddedServerFailed("PostgreSQL did not start:\n" + log_path.read_text(encoding="utf-8", errors="replace")[-2000:])
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> None:
