@@ -9,7 +9,7 @@ from typing import Any
 
 from projections.checkpoints import State, Target
 from projections.reading import Connection
-from projections.tables import SCHEMA, count_rows, create_indexes, primary_key, stored_name, sum_rows
+from projections.tables import SCHEMA, count_rows, create_indexes, has_rows, primary_key, stored_name, sum_rows
 
 LOCK_MILLISECONDS = 50  # readers wait behind us for a table no longer than this; then we let them pass and try again
 VACUUM_MILLISECONDS = 5000
@@ -100,6 +100,15 @@ async def counted(connection: Connection, target: Target) -> int:
 async def checksum(connection: Connection, target: Target) -> str:
     """Of every row of all its tables; takes seconds for a million."""
     return " ".join([f"{t.name}:{await _value(connection, sum_rows(target.table(t.name)), {})}" for t in target.model.tables])
+
+
+async def would_empty(connection: Connection, new: Target, live: int) -> bool:
+    """Whether an empty generation is about to take a full one's place.  Both must stand at the same position: elsewhere a first row
+    that the other has not seen yet would make the difference."""
+    if any([await _value(connection, has_rows(new.table(t.name)), {}) for t in new.model.tables]):
+        return False
+    names: list[str] = await _value(connection, TABLES, {"model": new.model.name, "generation": live})
+    return any([await _value(connection, has_rows(name), {}) for name in names])
 
 
 async def swap(connection: Connection, new: Target, live: tuple[int, int]) -> None:

@@ -162,7 +162,7 @@ class Rebuild:
                 return
 
     async def _count(self, target: Target) -> None:
-        """What an administrator may want to compare; an empty table never takes a full one's place."""
+        """What an administrator may want to compare.  Each is counted while its own leader goes on, so they differ by what came between."""
         live = Target(self._model, generation=0, live=True)
         new_rows = await generations.counted(self._aside, target)
         try:
@@ -170,8 +170,6 @@ class Rebuild:
         except psycopg.errors.UndefinedTable:
             live_rows = 0  # the declaration has a table that the live generation has not
         await self._aside.execute(jobs.COUNTED, {"id": self._job.id, "live": live_rows, "new": new_rows})
-        if live_rows and not new_rows:
-            raise RebuildFailed(f"the new generation is empty, the live one has {live_rows} rows")
 
     async def _swap(self, target: Target) -> None:
         pause_seconds = SWAP_PAUSE_SECONDS
@@ -201,6 +199,8 @@ class Rebuild:
                     await self._engine.project([projection], batch)
                 if projection.folded < position:
                     raise psycopg.Rollback
+                if await generations.would_empty(self._writing, target, generation):
+                    raise RebuildFailed("the new generation is empty, the live one is not")
                 await generations.swap(self._writing, target, (generation, epoch))
                 await self._writing.execute(jobs.FINISH, {"id": self._job.id, "status": "completed", "error": None})
                 return True

@@ -99,6 +99,10 @@ def count_rows(at: str) -> str:
     return f"SELECT count(*) FROM {SCHEMA}.{at}"
 
 
+def has_rows(at: str) -> str:
+    return f"SELECT EXISTS (SELECT FROM {SCHEMA}.{at})"
+
+
 def sum_rows(at: str) -> str:
     """A sum over all rows that does not depend on their order."""
     return f"SELECT count(*) || '/' || coalesce(sum(hashtextextended(t::text, 0)), 0) FROM {SCHEMA}.{at} t"

@@ -82,6 +82,10 @@ class Victim:
                 self._running[program] = CONTEXT.Process(target=program, args=(self._proxy.url,), daemon=True)
                 self._running[program].start()
 
+    def alive(self) -> dict[str, bool]:
+        """Which of the programs run."""
+        return {program.__name__: process.is_alive() for program, process in self._running.items()}
+
     def kill(self, *programs: Callable[[str], None]) -> None:
         """kill -9"""
         for program in programs:

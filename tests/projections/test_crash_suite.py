@@ -4,6 +4,7 @@ of a fold that nobody disturbed."""
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import psycopg
 import pytest
 
 from infrastructure.migrations import runner
-from tests.projections.crashing import Victim, follow, toil, victim
+from projections import admin
+from tests.projections.crashing import PATIENCE_SECONDS, Victim, follow, toil, victim
 
 SEED = 20261125
 ROUNDS = 50
@@ -71,12 +73,10 @@ async def hold_up_the_swap(system: Victim, model: str, job: Any) -> None:
     async with await psycopg.AsyncConnection.connect(system.url) as reader:
         await reader.execute(f"SELECT count(*) FROM read_models.{model}".encode())
         async with await psycopg.AsyncConnection.connect(system.url, autocommit=True) as looking:
-            for _ in range(3000):
-                row = await (await looking.execute("SELECT phase FROM projections.jobs WHERE id = %s", (job,))).fetchone()
-                if row is not None and row[0] in ("swapping", "completed"):
-                    break
+            deadline = time.monotonic() + PATIENCE_SECONDS
+            while (found := await admin.job(looking, job))["phase"] not in ("swapping", "completed"):
+                assert found["status"] in ("queued", "running"), found
+                assert time.monotonic() < deadline, (found, system.alive())
                 await asyncio.sleep(0.01)
-            else:
-                pytest.fail("the swap never came")
         await reader.rollback()
     await asyncio.sleep(system.dice.uniform(0.0, 0.2))

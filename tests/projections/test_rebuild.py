@@ -9,10 +9,12 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from projections import admin, jobs, loading
+from projections import admin, generations, jobs, loading
+from projections.checkpoints import Target
 from projections.connections import connect
 from projections.jobs import SILENCE_SECONDS
 from projections.progress import Cancelled, Progress
+from projections.reading import Connection
 from projections.rebuild import work
 from projections.registry import Model
 from tests.conftest import Database
@@ -181,6 +183,24 @@ async def test_an_empty_table_never_takes_a_full_ones_place(database: Database, 
     job = await rebuilt(database.app_url, notes.models, "notes")
     assert (job["status"], job["rows_live"]) == ("failed", 2)
     assert "the new generation is empty" in job["error"]
+    assert rows(database.app_url, notes.notes)["notes"][0][1] == "one"
+
+
+async def test_a_first_row_that_comes_between_the_two_counts_fails_nothing(
+    database: Database, notes: Notes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with bench(database.app_url, notes.models):
+        pass  # the tables are there, and nothing in them
+    counted = generations.counted
+
+    async def count_late(connection: Connection, target: Target) -> int:
+        if target.live:
+            await projected(database.app_url, notes.models, append(database.app_url, wrote(ONE, "one")))
+        return await counted(connection, target)
+
+    monkeypatch.setattr(generations, "counted", count_late)
+    job = await rebuilt(database.app_url, notes.models, "notes")
+    assert (job["status"], job["rows_new"], job["rows_live"]) == ("completed", 0, 2)
     assert rows(database.app_url, notes.notes)["notes"][0][1] == "one"
 
 

@@ -90,7 +90,11 @@ class Proxy:
         assert link is not None
         self._links.add(link)
         link.add_done_callback(self._links.discard)
-        up_reader, up_writer = await asyncio.open_unix_connection(f"{self._target['host']}/.s.PGSQL.5432", limit=1 << 24)
+        try:
+            up_reader, up_writer = await asyncio.open_unix_connection(f"{self._target['host']}/.s.PGSQL.5432", limit=1 << 24)
+        except OSError:  # the server is away: whoever knocks finds nobody
+            writer.close()
+            return
         answers = asyncio.create_task(self._copy(up_reader, writer))
         try:
             await self._pass_on(reader, writer, up_reader, up_writer, answers)
