@@ -8,6 +8,7 @@ from typing import Any, LiteralString
 from uuid import UUID
 
 import orjson
+import structlog
 
 from domain.kernel.aggregate import Root, event_types
 from infrastructure import event_search
@@ -16,7 +17,7 @@ from infrastructure.event_store.log import Pool
 from infrastructure.event_store.metadata import read_actor, subject_of_actor
 from infrastructure.event_store.records import StoredEvent
 from infrastructure.event_store.store import AggregateStore
-from infrastructure.event_store.transcoding import UnknownTopic, decode, subjects_of_row
+from infrastructure.event_store.transcoding import Seals, UnreadableEvent, decode, readable_part, subjects_of_row
 from infrastructure.presenting import whole_state
 
 FIGURES: LiteralString = """
@@ -29,11 +30,14 @@ INVITATIONS_TO: LiteralString = """
     WHERE topic = 'organization.member_invited' AND data::jsonb ->> 'address_id' = ANY(%(address_ids)s)
     ORDER BY position
 """
+CANNOT_BE_READ = " (this program cannot read it)"
 _SAME = ("version", "updated_at", "created_at", "id")  # follow from there being an event at all
+
+log = structlog.get_logger(__name__)
 
 
 class History:
-    """Reads the log for people."""
+    """Reads the log for people.  An event that cannot be read is told like any other, as far as it can be; it hides no others."""
 
     def __init__(self, pool: Pool, store: AggregateStore) -> None:
         self._pool = pool
@@ -79,23 +83,19 @@ class History:
         actor = {
             "id": row.actor_id, "name": name, "role": metadata.get("role"), "session_id": metadata.get("session_id"), "address": address,
         }  # fmt: skip
+        data, is_whole = event_data(row, self._store.seals)
+        summary = _summary(row, name, changes) + ("" if is_whole else CANNOT_BE_READ)
         return {
             "position": row.position, "stream_type": row.topic.partition(".")[0], "stream_id": row.stream_id, "version": row.stream_version,
             "type": row.topic, "recorded_at": as_json(row.recorded_at), "actor": actor, "reason": metadata.get("reason"),
             "request_id": metadata.get("request_id"), "causation_position": metadata.get("causation_position"),
-            "data": self._data(row), "changes": changes, "summary": _summary(row, name, changes),
+            "data": data, "changes": changes, "summary": summary,
         }  # fmt: skip
 
-    def _data(self, row: StoredEvent) -> dict[str, Any]:
-        """What the event declares, opened; what is hidden stays so."""
-        try:
-            event = decode(row, self._store.seals)
-        except UnknownTopic:
-            return dict(orjson.loads(row.data))
-        return {f.name: as_json(event.__dict__[f.name]) for f in event_types()[row.topic].fields if not f.hidden}
-
     async def _changes(self, rows: Sequence[StoredEvent]) -> dict[int, list[dict[str, Any]]]:
-        """Old and new values, by position: each stream is folded once, up to the last event asked for."""
+        """Old and new values, by position: each stream is folded once, up to the last event asked for.
+
+        What an event that cannot be read has changed, and all after it in its stream, nobody can tell here."""
         living = {kind.aggregate for kind in event_types().values() if kind.is_first}
         newest: dict[UUID, int] = {}
         for row in rows:
@@ -107,21 +107,33 @@ class History:
         for stream_id, version in newest.items():
             before: dict[str, Any] = {}
             aggregate: Root | None = None
-            for row in await self._store.opened_stream(stream_id, version):
-                aggregate, after = await self._step(aggregate, row)
-                if row.position in wanted:
-                    found[row.position] = difference(before, after)
-                before = after
+            try:
+                for row in await self._store.opened_stream(stream_id, version):
+                    aggregate, after = await self._step(aggregate, row)
+                    if row.position in wanted:
+                        found[row.position] = difference(before, after)
+                    before = after
+            except UnreadableEvent as error:
+                log.warning("history.unreadable", stream_id=str(stream_id), error=str(error))
         return found
 
     async def _step(self, aggregate: Root | None, row: StoredEvent) -> tuple[Root | None, dict[str, Any]]:
         kind = event_types().get(row.topic)
-        if kind is None or (aggregate is None and not kind.is_first):
+        if kind is not None and aggregate is None and not kind.is_first:
             return aggregate, {}
         changed = decode(row, self._store.seals).mutate(aggregate)
         if changed is None:
             return None, {}
         return changed, {name: as_json(value) for name, value in (await whole_state(changed, self._store)).items()}
+
+
+def event_data(row: StoredEvent, seals: Seals) -> tuple[dict[str, Any], bool]:
+    """(what the event declares, opened; what is hidden stays so; whether that is all of it)"""
+    try:
+        event = decode(row, seals)
+    except UnreadableEvent:
+        return readable_part(row), False
+    return {f.name: as_json(event.__dict__[f.name]) for f in event_types()[row.topic].fields if not f.hidden}, True
 
 
 def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -13,13 +13,13 @@ import orjson
 import psycopg
 import structlog
 
-from domain.kernel.aggregate import event_types, kinds
+from domain.kernel.aggregate import kinds
 from infrastructure.event_store.follow import LIMIT, Follower
 from infrastructure.event_store.log import EventLog
 from infrastructure.event_store.records import StoredEvent
 from infrastructure.event_store.store import AggregateStore
-from infrastructure.event_store.transcoding import UnknownTopic, decode, subjects_of_row
-from infrastructure.history import as_json
+from infrastructure.event_store.transcoding import UnreadableEvent, subjects_of_row
+from infrastructure.history import event_data
 
 WATCHER_EVENTS_MAX = 2_000  # that wait for one slow reader; then it is told to begin anew
 BEHIND_EVENTS_MAX = 20_000  # of the whole log, that a resumed stream reads up; further behind it begins anew
@@ -154,11 +154,14 @@ class Live:
         return [self._rendered(row, parties[row.stream_id], told.get(row.position, frozenset())) for row in rows]
 
     async def _parties(self, row: StoredEvent) -> frozenset[UUID]:
-        """Whoever made the thing, or has it to do."""
+        """Whoever made the thing, or has it to do; nobody knows of one whose history cannot be read."""
         kind = kinds().get(row.topic.partition(".")[0])
         if kind is None or not hasattr(kind, "PARTIES"):
             return frozenset()
-        aggregate = (await self._store.load(kind, row.stream_id, fresh=True))[0]
+        try:
+            aggregate = (await self._store.load(kind, row.stream_id, fresh=True))[0]
+        except UnreadableEvent:
+            return frozenset()
         found: Collection[UUID | None] = () if aggregate is None else [getattr(aggregate, name) for name in kind.PARTIES]
         return frozenset(party for party in found if party is not None)
 
@@ -166,15 +169,7 @@ class Live:
         entity = row.topic.partition(".")[0]
         data = {
             "position": row.position, "type": row.topic, "entity": entity, "entity_id": row.stream_id, "version": row.stream_version,
-            "data": self._data(row),
+            "data": event_data(row, self._store.seals)[0],
         }  # fmt: skip
         message = b"id: %d\nevent: %b\ndata: %b\n\n" % (row.position, row.topic.encode(), orjson.dumps(data))
         return Seen(row.position, entity, row.organization_id, parties, told, message)
-
-    def _data(self, row: StoredEvent) -> dict[str, object]:
-        """As the audit log gives it: opened, and without what is hidden."""
-        try:
-            event = decode(row, self._store.seals)
-        except UnknownTopic:
-            return {}
-        return {f.name: as_json(event.__dict__[f.name]) for f in event_types()[row.topic].fields if not f.hidden}

@@ -22,7 +22,7 @@ from domain.kernel.aggregate import Root
 from infrastructure.event_store import snapshots
 from infrastructure.event_store.log import LAST_VERSION, EventLog
 from infrastructure.event_store.records import ANY_VERSION, NewEvent, Stored, StoredEvent, StreamAppend, VersionConflict
-from infrastructure.event_store.transcoding import decode, encode, subjects_of, subjects_of_row, type_of_event
+from infrastructure.event_store.transcoding import UnreadableEvent, decode, encode, subjects_of, subjects_of_row, type_of_event
 
 A = TypeVar("A", bound=Root)
 _SEALED = b"\x01"  # then the subject's 16 bytes, then the sealed state
@@ -50,7 +50,7 @@ class AggregateStore:
         self._snapshotting: set[asyncio.Task[None]] = set()
 
     async def load(self, kind: type[A], stream_id: UUID, *, fresh: bool) -> tuple[A | None, bool]:
-        """(pristine aggregate or None, whether it is the cache's word alone)"""
+        """(pristine aggregate or None, whether it is the cache's word alone).  Errors: UnreadableEvent."""
         cached = self._cache.get(stream_id)
         if cached is not None and not fresh and cached.version >= self._least.get(stream_id, 0):
             self._cache.move_to_end(stream_id)
@@ -162,8 +162,12 @@ class AggregateStore:
             return aggregate
         if subjects := {s for row in rows for s in subjects_of_row(row)}:
             await self.seals.ensure(subjects)
-        for row in rows:
-            aggregate = decode(row, self.seals).mutate(aggregate)
+        try:
+            for row in rows:
+                aggregate = decode(row, self.seals).mutate(aggregate)
+        except UnreadableEvent as error:
+            log.error("aggregate.unreadable", stream_id=str(rows[0].stream_id), error=str(error))
+            raise
         return aggregate
 
     async def _from_snapshot(self, kind: type[A], stream_id: UUID) -> A | None:

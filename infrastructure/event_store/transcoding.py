@@ -15,12 +15,15 @@ from uuid import UUID
 
 import msgspec
 import orjson
+from cryptography.exceptions import InvalidTag
 from eventsourcing.domain import AggregateEvent
 
 from domain.kernel.aggregate import MISSING, EventType, event_types
+from domain.kernel.errors import Unavailable
 from infrastructure.event_store.records import StoredEvent
 
 Convert = Callable[[Any], Any]
+FAULTS = (ValueError, TypeError, LookupError, AttributeError, InvalidTag)  # what odd data raises when it is taken apart
 
 
 class Seals(Protocol):
@@ -35,12 +38,18 @@ class Seals(Protocol):
         ...
 
 
-class UnknownTopic(Exception):
-    """The log holds an event that this code does not know, or not in this version."""
+class UnreadableEvent(Unavailable):
+    """The history of this holds an event that cannot be read: {topic} at position {position}; try again later, or tell the operators."""
+
+    code = "unreadable-event"
 
 
-class MalformedEvent(Exception):
-    """An event lacks a field that it cannot be without."""
+class UnknownTopic(UnreadableEvent):
+    """The history of this holds {topic} of version {version} at position {position}, which only a later program knows; try again later."""
+
+
+class MalformedEvent(UnreadableEvent):
+    """The history of this holds an event that cannot be read: {topic} at position {position} {fault}; tell the operators."""
 
 
 def encode(event: AggregateEvent, seals: Seals) -> str:
@@ -59,16 +68,7 @@ def encode(event: AggregateEvent, seals: Seals) -> str:
 def decode(row: StoredEvent, seals: Seals) -> AggregateEvent:
     """An event as the class of today, upcast step by step.  Errors: UnknownTopic, MalformedEvent."""
     kind = _kind_of(row)
-    body: dict[str, Any] = orjson.loads(row.data)
-    for version in range(row.topic_version, kind.version):
-        getattr(kind.event_class, f"upcast_v{version}_v{version + 1}")(body)
-    for field in kind.fields:
-        if field.personal is not None and isinstance(sealed := body.get(field.name), dict):
-            body[field.name] = seals.open(_subject(row.stream_id, field.personal.subject, body), sealed["sealed"])
-    for name, convert in _converters(row.topic):
-        if (value := body.get(name)) is not None:
-            body[name] = convert(value)
-    _complete(body, kind, row)
+    body = _body(row, kind, seals)
     body["originator_id"] = row.stream_id
     body["originator_version"] = row.stream_version
     body["timestamp"] = row.recorded_at
@@ -79,21 +79,45 @@ def decode(row: StoredEvent, seals: Seals) -> AggregateEvent:
     return event
 
 
-def _complete(body: dict[str, Any], kind: EventType, row: StoredEvent) -> None:
+def _body(row: StoredEvent, kind: EventType, seals: Seals) -> dict[str, Any]:
+    try:
+        body: dict[str, Any] = orjson.loads(row.data)
+        for version in range(row.topic_version, kind.version):
+            getattr(kind.event_class, f"upcast_v{version}_v{version + 1}")(body)
+        for field in kind.fields:
+            if field.personal is not None and isinstance(sealed := body.get(field.name), dict):
+                body[field.name] = seals.open(_subject(row.stream_id, field.personal.subject, body), sealed["sealed"])
+        for name, convert in _converters(row.topic):
+            if (value := body.get(name)) is not None:
+                body[name] = convert(value)
+    except FAULTS as error:
+        raise MalformedEvent(topic=row.topic, position=row.position, fault=f"({type(error).__name__})") from error
     for field in kind.fields:
         if field.name not in body:
             if field.default is MISSING:
-                raise MalformedEvent(f"{row.topic} at position {row.position} has no {field.name}")
+                raise MalformedEvent(topic=row.topic, position=row.position, fault=f"has no {field.name}")
             body[field.name] = field.default
+    return body
 
 
 def _kind_of(row: StoredEvent) -> EventType:
     kind = event_types().get(row.topic)
-    if kind is None:
-        raise UnknownTopic(f"topic {row.topic!r} at position {row.position}")
-    if row.topic_version > kind.version:
-        raise UnknownTopic(f"topic {row.topic!r} at position {row.position} is of version {row.topic_version}; known up to {kind.version}")
+    if kind is None or row.topic_version > kind.version:
+        raise UnknownTopic(topic=row.topic, position=row.position, version=row.topic_version)
     return kind
+
+
+def readable_part(row: StoredEvent) -> dict[str, Any]:
+    """What may be shown of an event that cannot be read: nothing that is sealed or hidden, and nothing at all of one that only a later
+    program knows, for that one alone knows what is."""
+    kind = event_types().get(row.topic)
+    try:
+        body = orjson.loads(row.data)
+    except ValueError:
+        return {}
+    if kind is None or row.topic_version > kind.version or not isinstance(body, dict):
+        return {}
+    return {f.name: body[f.name] for f in kind.fields if f.name in body and not f.hidden and f.personal is None}
 
 
 def subjects_of(event: AggregateEvent) -> set[UUID]:
@@ -107,20 +131,23 @@ def subjects_of(event: AggregateEvent) -> set[UUID]:
 
 
 def subjects_of_row(row: StoredEvent) -> set[UUID]:
-    """Whose keys are needed to read this row."""
+    """Whose keys are needed to read this row; nobody's if it cannot be read."""
     kind = event_types().get(row.topic)
     if kind is None or not any(f.personal for f in kind.fields):
         return set()
-    body = orjson.loads(row.data)
-    return {_subject(row.stream_id, f.personal.subject, body) for f in kind.fields if f.personal is not None}
+    try:
+        body = orjson.loads(row.data)
+        return {_subject(row.stream_id, f.personal.subject, body) for f in kind.fields if f.personal is not None}
+    except FAULTS:
+        return set()  # `decode` tells what is wrong with it
 
 
 @cache
 def type_of_event(event_class: type[AggregateEvent]) -> EventType:
-    """Errors: UnknownTopic."""
+    """Errors: LookupError."""
     kind = event_types().get(getattr(event_class, "TOPIC", ""))
     if kind is None:
-        raise UnknownTopic(event_class.__qualname__)
+        raise LookupError(f"{event_class.__qualname__} has no topic that is known")
     return kind
 
 

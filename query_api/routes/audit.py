@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 from functools import reduce
 from operator import or_
@@ -16,6 +17,7 @@ from domain.kernel.aggregate import kinds
 from domain.kernel.errors import NotFound
 from infrastructure.event_search import AuditSight, EventFilter
 from infrastructure.event_store.log import LAST_VERSION
+from infrastructure.event_store.transcoding import UnreadableEvent
 from infrastructure.history import difference
 from infrastructure.http.call import Call, Reply, json_reply
 from infrastructure.http.documents import QueryCall, problems
@@ -136,7 +138,8 @@ async def events(query: Annotated[EventsQuery, Query()], call: QueryCall) -> Rep
 async def events_of(kind: str, id: UUID, query: Annotated[EventsQuery, Query()], call: QueryCall) -> Reply:
     """One aggregate's history."""
     await reader(call).log_at_least(call)
-    await _aggregate(call, kind, id, LAST_VERSION, await call.services.log.head())
+    with suppress(UnreadableEvent):  # then its events alone tell, and only those that the caller may see are found
+        await _aggregate(call, kind, id, LAST_VERSION, await call.services.log.head())
     return await _page(call, query, {"stream_id": id})
 
 

@@ -20,7 +20,7 @@ from domain.kernel.aggregate import EventType, event_types
 from infrastructure.discovery import import_room
 from infrastructure.event_store.keyring import OpenSeals
 from infrastructure.event_store.records import StoredEvent
-from infrastructure.event_store.transcoding import MalformedEvent, UnknownTopic, decode, encode, subjects_of, subjects_of_row
+from infrastructure.event_store.transcoding import MalformedEvent, UnknownTopic, decode, encode, readable_part, subjects_of, subjects_of_row
 from tests.golden import write
 from tests.support.given import placed, through_the_log
 from tests.support.world import ANN, NOON, THIS, fact, task_created, user_registered
@@ -138,6 +138,30 @@ def test_a_shape_from_the_future_is_not_guessed_at():
 def test_an_event_without_a_needed_field_is_refused_not_half_read():
     with pytest.raises(MalformedEvent, match="owner_id"):
         decode(row("reservation.taken", "{}"), OpenSeals())
+
+
+@pytest.mark.parametrize(
+    ("topic", "data"),
+    [
+        ("task.revised", "5"),
+        ("user.registered", '{"email": {"sealed": 5}}'),
+        ("user.registered", '{"email": {"sealed": "not base64"}}'),
+        ("reservation.taken", '{"owner_id": "nobody"}'),
+        ("session.started", '{"user_id": 5}'),
+    ],
+)
+def test_an_event_that_is_no_event_is_told_as_such_and_needs_nobodys_key(topic: str, data: str):
+    with pytest.raises(MalformedEvent, match=rf"{topic} at position 7 \("):
+        decode(row(topic, data), OpenSeals())
+    if "base64" not in data:
+        assert subjects_of_row(row(topic, data)) <= {THIS}
+
+
+def test_of_an_event_that_cannot_be_read_nothing_hidden_or_sealed_is_shown():
+    told = row("user.registered", '{"email": {"sealed": "x"}, "password_hash": "secret", "timezone": "UTC", "more": 1}')
+    assert readable_part(told) == {"timezone": "UTC"}
+    assert readable_part(row("user.registered", '{"timezone": "UTC"}', 2)) == {}
+    assert readable_part(row("user.exploded", '{"locale": "de"}')) == readable_part(row("user.registered", "[]")) == {}
 
 
 def test_a_field_that_came_later_takes_its_default():

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from infrastructure.settings import Settings
+from tests.projections.history import Recorded, append
 from tests.support.http import problem
 from tests.support.processes import Person, join
 
@@ -162,3 +165,33 @@ def test_a_restored_thing_is_no_longer_deleted(ann: Person) -> None:
     between = ann.client.get(f"/audit{path.replace('tasks', 'task')}/diff", params={"from": 2, "to": 3}).json()
     assert between["changes"] == restored["changes"]
     assert "deleted" not in ann.client.get(f"/audit{path.replace('tasks', 'task')}").json()
+
+
+def test_an_event_that_cannot_be_read_hides_no_other_and_stops_nothing(ann: Person, module_settings: Settings) -> None:
+    """As when a later program writes beside this one: its topics are not known here."""
+    strange, broken, good = ann.create_task(title="strange"), UUID(int=7), ann.create_task(title="good")
+    organization_id, actor_id = UUID(ann.organization_id), UUID(ann.id)
+    facts = [
+        Recorded("task.exploded", UUID(strange["id"]), {"hash": "secret"}, organization_id, actor_id),
+        Recorded("task.created", broken, {"description": "no title"}, organization_id, actor_id),
+    ]
+    position = append(module_settings.needed("database_url"), *facts)
+    ann.client.patch(f"/tasks/{good['id']}", json={"title": "better"})
+
+    better, unreadable, exploded, *_ = events(ann)
+    assert {"field": "title", "old": "good", "new": "better"} in better["changes"]
+    assert (unreadable["data"], unreadable["changes"]) == ({"description": "no title"}, [])
+    assert (exploded["data"], exploded["changes"], exploded["type"]) == ({}, [], "task.exploded")
+    assert exploded["summary"].endswith("task exploded (this program cannot read it)")
+    assert [e["type"] for e in events(ann, f"/audit/task/{strange['id']}/events")] == ["task.exploded", "task.created"]
+    assert [e["position"] for e in events(ann, f"/audit/task/{broken}/events")] == [position]
+
+    path = f"/tasks/{strange['id']}"
+    asked = [ann.client.get(f"/audit/task/{strange['id']}"), ann.client.get(f"{path}/history"), ann.client.patch(path, json={"title": "x"})]
+    for answer in asked:  # what it is now, and who may see it, nobody knows
+        assert problem(answer, 503, "unreadable-event")["position"] == position - 1
+        assert answer.headers["retry-after"] == "1"
+    with ann.client.stream("GET", "/stream", params={"topics": "tasks"}, headers={"Last-Event-ID": str(position - 2)}) as stream:
+        assert stream.status_code == 200
+        ids = (line for line in stream.iter_lines() if line.startswith("id: "))
+        assert [next(ids) for _ in range(3)] == [f"id: {n}" for n in (position - 1, position, position + 1)]
