@@ -4,12 +4,14 @@ from dataclasses import dataclass
 
 import psycopg
 import redis
+from dotenv import dotenv_values
 
 from infrastructure.migrations import revisions
-from infrastructure.settings import Settings
+from infrastructure.settings import RUN_FILE, Settings
 
 STRONG_ENOUGH = 3  # zxcvbn's score
 SESSIONS_REASONABLE = 20
+TOKEN_MINUTES_REASONABLE = 60  # a stolen one is good for so long, unless somebody notices
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +56,26 @@ def _database_findings(settings: Settings, url: str) -> list[Finding]:
 def deployment_findings(settings: Settings) -> list[Finding]:
     """Everything unsafe in production, at once."""
     refused = [Finding(*line.split(": ", 1)) for line in settings.production_faults()]
+    embedded = dotenv_values(settings.trialog_data_dir / RUN_FILE)  # what a running supervisor left there
     advice = {
         Finding("ENVIRONMENT", f"is {settings.environment}; set it to production"): settings.environment != "production",
         Finding("MASTER_KEY", "is not set; without a key kept elsewhere, losing the data folder loses all personal data"): (
             settings.master_key is None
+        ),
+        Finding("DATABASE_URL", "is an embedded server's; give production one of its own, which somebody backs up"): (
+            settings.database_url in (None, embedded.get("DATABASE_URL"))
+        ),
+        Finding("REDIS_URL", "is an embedded server's; give production one of its own"): (
+            settings.redis_url in (None, embedded.get("REDIS_URL"))
+        ),
+        Finding("TRUSTED_PROXIES", "is empty; behind the proxy that ends TLS all clients are one address, and share its limits"): (
+            not settings.trusted_proxies
+        ),
+        Finding("REGISTRATION", f"is open; whoever registers is {settings.default_role} in {settings.default_organization}"): (
+            settings.registration == "open" and settings.default_organization is not None
+        ),
+        Finding("ACCESS_TOKEN_EXPIRE_MINUTES", f"is {settings.access_token_expire_minutes}; a stolen token is good for as long"): (
+            settings.access_token_expire_minutes > TOKEN_MINUTES_REASONABLE
         ),
         Finding("MIGRATION_DATABASE_URL", "is the same as DATABASE_URL; the APIs should not own the tables they write"): (
             settings.migration_database_url == settings.database_url

@@ -8,11 +8,15 @@ from typing import Annotated, Any
 import psycopg
 import typer
 
+from domain.kernel.aggregate import kinds
 from infrastructure import signing_store as store
+from infrastructure.acts import APPEND, batch_of
 from infrastructure.cli_support import AsJson, fail, loaded, needed, new_app, show
+from infrastructure.discovery import import_room
 from infrastructure.settings import Settings
 
 SLACK_SECONDS = 60.0  # beyond the life of the last token that an old key signed
+Reason = Annotated[str | None, typer.Option(help="Why; it is kept with the event.")]
 
 app = new_app("Keys that access tokens are signed with (JWT_ALGORITHM).  Running processes follow within a second.")
 
@@ -46,25 +50,35 @@ def rotate(
     overlap: Annotated[
         float | None, typer.Option(min=0, help="Seconds that older keys still verify; by default as long as a token lives.")
     ] = None,
+    reason: Reason = None,
 ) -> None:
-    """Make a new key that signs from now on; tokens of older ones stay good for the overlap."""
+    """Make a new key that signs from now on; tokens of older ones stay good for the overlap.  The audit log tells it."""
     settings = loaded(strict=False)
     seconds = settings.access_token_expire_minutes * 60 + store.LEAD_SECONDS + SLACK_SECONDS if overlap is None else overlap
-    with _connected(settings) as connection:
+    with _connected(settings) as connection, connection.transaction():
         key_id = store.rotate(connection, _secret(settings), settings.jwt_algorithm, overlap_seconds=seconds)
+        _remember(connection, "rotate", key_id, reason)
     typer.echo(f"{key_id} signs in a moment; older keys verify for {seconds:.0f} seconds more")
 
 
 @app.command(epilog="Example: trialog keys retire Hk2m9sTqPz1x")
-def retire(key: Annotated[str, typer.Argument(help="Its name, as `list` shows it.")]) -> None:
-    """End an older key before its time: tokens that it signed are refused within a second."""
+def retire(key: Annotated[str, typer.Argument(help="Its name, as `list` shows it.")], *, reason: Reason = None) -> None:
+    """End an older key before its time: tokens that it signed are refused within a second.  The audit log tells it."""
     settings = loaded(strict=False)
-    with _connected(settings) as connection:
+    with _connected(settings) as connection, connection.transaction():
         try:
             store.retire(connection, _secret(settings), settings.jwt_algorithm, key)
         except store.KeyRefused as error:
             raise fail(str(error)) from None
+        _remember(connection, "retire", key, reason)
     typer.echo(f"{key} is retired")
+
+
+def _remember(connection: psycopg.Connection[Any], act: str, key_id: str, reason: str | None) -> None:
+    """Whatever becomes of the transaction becomes of its event."""
+    import_room("domain.aggregates")
+    operations: Any = kinds()["operation"]
+    connection.execute(APPEND, batch_of(operations.request(act, "signing key", key_id), reason))
 
 
 def _state(row: store.KeyRow | None, *, living: bool, signs: bool, now: float) -> str:

@@ -10,7 +10,7 @@ import orjson
 from pydantic import AfterValidator, Field, model_validator
 
 from command_api.dependencies import answered, note, told
-from domain.aggregates.operations import requested
+from domain.aggregates.operations import Operations
 from domain.kernel.errors import Conflict
 from infrastructure import failed_jobs
 from infrastructure.event_store.records import KeyRepeated
@@ -149,7 +149,7 @@ async def _act(call: Call, reason: str | None, act: str, kind: str, name: Any, d
     try:
         async with call.services.pool.connection() as connection, connection.transaction():
             facts = {"answer": orjson.loads(json_bytes(await do(connection, name)))}
-            position = await note(call, requested(act, kind, name), reason=reason, facts=facts)
+            position = await note(call, Operations.request(act, kind, name), reason=reason, facts=facts)
     except KeyRepeated:  # a twin was faster
         if (before := await answered(call)) is None:
             raise Conflict from None

@@ -16,16 +16,16 @@ class Operations(Root):
         """Base of the event below."""
 
     class Requested(Event):
-        """A superuser asked for it: rebuild, rollback, pause, resume, cancel, retry or skip."""
+        """An administrator asked for it: rebuild, rollback, pause, resume, cancel, retry, skip, rotate (a key) or retire."""
 
         TOPIC = "operation.requested"
         act: str
-        target: str  # `projection tasks`, `rebuild <id>`, `dead letter <id>`
+        target: str  # `projection tasks`, `rebuild <id>`, `dead letter <id>`, `signing key <kid>`
 
-
-def requested(act: str, kind: str, name: str | UUID) -> Operations.Requested:
-    """The fact of an act."""
-    target = f"{kind} {name}"
-    return Operations.Requested(  # type: ignore[call-arg]  # the metaclass makes it a dataclass
-        originator_id=derived_id("operation", target), originator_version=0, timestamp=UNRECORDED, act=act, target=target
-    )
+    @staticmethod
+    def request(act: str, kind: str, name: str | UUID) -> Operations.Requested:
+        """The fact of an act."""
+        target = f"{kind} {name}"
+        return Operations.Requested(  # type: ignore[call-arg]  # the metaclass makes it a dataclass
+            originator_id=derived_id("operation", target), originator_version=0, timestamp=UNRECORDED, act=act, target=target
+        )

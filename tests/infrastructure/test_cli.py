@@ -115,18 +115,46 @@ def test_check_deploy_lists_everything_unsafe_at_once():
     assert {"ENVIRONMENT", "MASTER_KEY", "MIGRATION_DATABASE_URL", "PUBLIC_URL", "SMTP_URL", "RATE_LIMIT_ENABLED"} <= set(subjects)
 
 
-def test_a_safe_deployment_has_no_findings():
-    safe = {
-        "environment": "production",
-        "secret_key": SECRET,
-        "master_key": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
-        "public_url": "https://trialog.example",
-        "first_superuser_email": "head@trialog.example",
-        "smtp_url": "smtp://mail",
-        "database_url": "postgresql://trialog_app@db/trialog",
-        "migration_database_url": f"postgresql://{OWNER}@db/trialog",
-    }
-    assert deployment_findings(Settings.model_validate(safe)) == []
+SAFE = {
+    "environment": "production",
+    "secret_key": SECRET,
+    "master_key": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
+    "public_url": "https://trialog.example",
+    "first_superuser_email": "head@trialog.example",
+    "smtp_url": "smtp://mail",
+    "database_url": "postgresql://trialog_app@db/trialog",
+    "migration_database_url": f"postgresql://{OWNER}@db/trialog",
+    "redis_url": "redis://queue/0",
+    "trusted_proxies": "10.0.0.7",
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "subjects"),
+    [
+        ({}, []),
+        ({"database_url": None, "redis_url": None}, ["DATABASE_URL", "REDIS_URL"]),
+        ({"trusted_proxies": ""}, ["TRUSTED_PROXIES"]),
+        ({"default_organization": "Clinic"}, ["REGISTRATION"]),
+        ({"default_organization": "Clinic", "registration": "invite"}, []),
+        ({"access_token_expire_minutes": 61}, ["ACCESS_TOKEN_EXPIRE_MINUTES"]),
+        ({"session_limit": 21, "password_min_score": 2}, ["PASSWORD_MIN_SCORE", "SESSION_LIMIT"]),
+    ],
+)
+def test_a_safe_deployment_has_no_findings_and_each_fault_is_one(changes: dict[str, object], subjects: list[str]):
+    given = {name: value for name, value in {**SAFE, **changes}.items() if value is not None}
+    assert [finding.subject for finding in deployment_findings(Settings.model_validate(given))] == subjects
+
+
+def test_servers_that_a_supervisor_embeds_are_no_servers_for_production(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The verb attaches to a running Trialog: what it finds in the data folder is not what somebody has set."""
+    embedded = {"DATABASE_URL": "postgresql://trialog_app@/trialog?host=/run/here", "REDIS_URL": "unix:///run/here/redis.sock"}
+    (tmp_path / ".trialog").mkdir()
+    (tmp_path / ".trialog" / "run.env").write_text("".join(f"{name}='{value}'\n" for name, value in embedded.items()))
+    for name in SAFE.keys() - {"database_url", "migration_database_url", "redis_url"}:
+        monkeypatch.setenv(name.upper(), SAFE[name])
+    subjects = [finding.subject for finding in deployment_findings(Settings.load())]
+    assert subjects == ["DATABASE_URL", "REDIS_URL", "MIGRATION_DATABASE_URL"]
 
 
 def test_other_rooms_bring_their_own_verbs():

@@ -1,0 +1,24 @@
+"""What administrators do at the command line is an event too, stored in the transaction of the act itself."""
+
+from __future__ import annotations
+
+from typing import LiteralString
+
+import orjson
+from eventsourcing.domain import AggregateEvent
+
+from infrastructure.clock import new_id
+from infrastructure.event_store.keyring import OpenSeals
+from infrastructure.event_store.transcoding import encode, type_of_event
+
+APPEND: LiteralString = "SELECT outcome FROM log.append(%(batch)s::jsonb)"
+ANY_VERSION = None
+
+
+def batch_of(fact: AggregateEvent, reason: str | None = None) -> dict[str, str]:
+    """The parameters of APPEND."""
+    topic = type_of_event(type(fact))
+    metadata = {"role": "superuser", "request_id": f"cli-{new_id()}", "reason": reason}
+    told = orjson.dumps({member: value for member, value in metadata.items() if value is not None}).decode()
+    event = [topic.topic, topic.version, None, None, encode(fact, OpenSeals()), told]
+    return {"batch": orjson.dumps([[new_id(), None, None, [[fact.originator_id, ANY_VERSION, [event]]]]]).decode()}
