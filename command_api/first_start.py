@@ -15,7 +15,7 @@ log = structlog.get_logger(__name__)
 
 
 async def make_first_superuser(services: Services) -> None:
-    """Nothing happens when there is such an account already, or no password to give it."""
+    """Nothing happens when there is such an account already, or was, or no password to give it."""
     settings = services.settings
     if settings.first_superuser_password is None:
         return

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from command_api.dependencies import dispatch, run, told
 from command_api.guesses import as_confirmation
+from command_api.mailing import mails_limit
 from command_api.people import Email, MailedToken, SentPassword
 from domain.commands.emails import ChangeEmail, ResendVerification, VerifyEmail
 from infrastructure.http.call import Reply
@@ -47,7 +48,7 @@ async def verify_email(body: Proof, call: PublicCall) -> Reply:
 @access(public=True)
 async def resend_verification(body: Address, call: PublicCall) -> Reply:
     """Have the mail sent once more, if there is such an account and its address is not verified; nothing tells whether."""
-    await run(call, ResendVerification(email=body.email))
+    await run(call, ResendVerification(email=body.email, mails_limit=mails_limit(call)))
     return Reply(202)
 
 
@@ -56,5 +57,5 @@ async def resend_verification(body: Address, call: PublicCall) -> Reply:
 async def change_email(body: NewAddress, call: CommandCall) -> Reply:
     """Have a mail sent to another address, whose token makes it yours; a notice goes to the old one."""
     assert call.actor.id is not None, "the edge lets nobody else in"
-    command = ChangeEmail(user_id=call.actor.id, new_email=body.new_email, password=body.password)
+    command = ChangeEmail(user_id=call.actor.id, new_email=body.new_email, password=body.password, mails_limit=mails_limit(call))
     return Reply(202, b"", told(await as_confirmation(call, lambda: run(call, command))))

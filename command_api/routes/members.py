@@ -8,6 +8,7 @@ from uuid import UUID
 import orjson
 
 from command_api.dependencies import dispatch, dispatch_quietly, run, told
+from command_api.mailing import has_invited, must_not_invite_too_often
 from command_api.memberships import member
 from command_api.people import Email
 from domain.aggregates.organizations import Organization
@@ -37,15 +38,18 @@ class RolePatch(ReasonBody):
 
 
 @router.post(
-    "", status_code=201, response_model=ChangedMemberOut, operation_id="addMember", responses={**commands(403, 409, 412), **INVITED}
+    "", status_code=201, response_model=ChangedMemberOut, operation_id="addMember", responses={**commands(403, 409, 412, 429), **INVITED}
 )
 @access(in_path=True, commands=(AddMember,))
 async def add_member(organization_id: UUID, body: NewMember, call: CommandCall) -> Reply:
     """Let somebody in: at once if there is an account with the address (201), else by an invitation mailed to it (202)."""
+    await must_not_invite_too_often(call, body.email)
     outcome = await run(call, AddMember(organization_id=organization_id, email=body.email, role=body.role), reason=body.reason)
     organization: Organization = outcome.answer
     headers = [(b"etag", f'"{organization.version}"'.encode()), *told(outcome)]
     if invitation_id := outcome.facts.get("invitation_id"):
+        if not outcome.replayed:
+            await has_invited(call, body.email)
         invitation = organization.invitations[UUID(invitation_id)]
         answer = {
             "id": invitation_id, "email": body.email, "role": invitation.role, "expires_at": iso(invitation.expires_at),

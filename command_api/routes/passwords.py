@@ -6,6 +6,7 @@ from typing import Annotated
 
 from command_api.dependencies import run, told
 from command_api.guesses import as_confirmation, attempts_of
+from command_api.mailing import mails_limit
 from command_api.people import MailedToken, Password, SentPassword, password_rules
 from domain.commands.passwords import ChangePassword, ForgetPassword, ResetPassword
 from infrastructure.attempts import of_account
@@ -50,7 +51,7 @@ async def change_password(body: PasswordChange, call: CommandCall) -> Reply:
 @access(public=True)
 async def forgot_password(body: Forgotten, call: PublicCall) -> Reply:
     """Have a mail sent by which a new password can be chosen, if there is such an account; nothing tells whether."""
-    await run(call, ForgetPassword(email=body.email))
+    await run(call, ForgetPassword(email=body.email, mails_limit=mails_limit(call)))
     return Reply(202)
 
 

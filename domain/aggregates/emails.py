@@ -26,6 +26,7 @@ class Purpose(StrEnum):
     RESET = "reset-password"
 
 
+LIMITED = timedelta(hours=1)  # the time in which mails are counted
 LIFETIMES = {Purpose.VERIFY: timedelta(hours=24), Purpose.CHANGE: timedelta(hours=24), Purpose.RESET: timedelta(hours=1)}
 
 
@@ -80,6 +81,7 @@ class UserEmails(Root):
     def __init__(self, id: UUID, user_id: UUID) -> None:
         self.user_id = user_id
         self.open: dict[Purpose, Proof] = {}
+        self.asked: dict[Purpose, tuple[datetime, ...]] = {}  # when, of late
 
     @staticmethod
     def id_for(user_id: UUID) -> UUID:
@@ -89,6 +91,13 @@ class UserEmails(Root):
     @property
     def subject_id(self) -> UUID | None:
         return self.user_id
+
+    def wait_seconds(self, purpose: Purpose, limit: int | None, *, at: datetime) -> float:
+        """Until the next mail of the kind may go out, by a limit of so many in an hour; 0: at once.  None: there is no limit."""
+        recent = [asked for asked in self.asked.get(purpose, ()) if asked > at - LIMITED]
+        if limit is None or len(recent) < limit:
+            return 0
+        return (recent[-limit] + LIMITED - at).total_seconds()
 
     def ask(self, purpose: Purpose, *, mail_id: UUID, address: str, at: datetime) -> None:
         """Have a mail sent."""
@@ -100,6 +109,11 @@ class UserEmails(Root):
         if proof is None or proof.mail_id != mail_id or proof.expires_at <= at:
             raise InvalidMailToken
         return proof
+
+    def is_out(self, purpose: Purpose, *, at: datetime) -> bool:
+        """Whether there is a token of the kind that is still good."""
+        proof = self.open.get(purpose)
+        return proof is not None and proof.expires_at > at
 
     def spend(self, purpose: Purpose, mail_id: UUID, *, at: datetime) -> Proof:
         """Use a token, once.  Errors: as `proof`."""
@@ -116,6 +130,8 @@ class UserEmails(Root):
     @event(Asked)
     def _asked(self, user_id: UUID, purpose: Purpose, mail_id: UUID, address: str, expires_at: datetime) -> None:
         self.open[purpose] = Proof(mail_id, expires_at, address)
+        at = expires_at - LIFETIMES[purpose]
+        self.asked[purpose] = (*(asked for asked in self.asked.get(purpose, ()) if asked > at - LIMITED), at)
 
     @event(Spent)
     def _spent(self, purpose: Purpose, mail_id: UUID) -> None:

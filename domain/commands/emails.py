@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 from uuid import UUID
 
 from domain.aggregates.access import mail_asked
@@ -12,7 +13,7 @@ from domain.aggregates.users import User
 from domain.commands.sessions import must_know, themselves
 from domain.kernel.aggregate import Root
 from domain.kernel.command import Command, Context, Decision
-from domain.kernel.errors import Invalid
+from domain.kernel.errors import Invalid, TooOften
 from domain.kernel.mail_tokens import InvalidMailToken, MailToken
 from domain.kernel.ports import Store
 from domain.kernel.registry import handles
@@ -23,6 +24,12 @@ class EmailTaken(AlreadyTaken):
     """There is an account with this email address already; log in, or use another address."""
 
     code = "email-taken"
+
+
+class TooManyMails(TooOften):
+    """Too many mails were asked for; use the last one, or try again in {retry_after_seconds} seconds."""
+
+    code = "too-many-mails"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +44,7 @@ class ResendVerification(Command):
     """Have another mail sent, if there is such an account and its address is not verified."""
 
     email: str
+    mails_limit: int | None = None  # mails of this kind in an hour; beyond them none goes out, and the last one stays good
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +55,7 @@ class ChangeEmail(Command):
     password: str
 
     user_id: UUID
+    mails_limit: int | None = None  # mails of this kind in an hour
 
     def target(self) -> tuple[type[Root], UUID] | None:
         return User, self.user_id
@@ -70,7 +79,8 @@ async def verify_email(command: VerifyEmail, store: Store, context: Context) -> 
 @handles(ResendVerification)
 async def resend_verification(command: ResendVerification, store: Store, context: Context) -> Decision:
     user = await account_with(command.email, store, context)
-    return await mail_to(None if user is None or user.email_verified else user, command.email, Purpose.VERIFY, store, context)
+    unproved = None if user is None or user.email_verified else user
+    return await mail_to(unproved, command.email, Purpose.VERIFY, command.mails_limit, store, context)
 
 
 @handles(ChangeEmail)
@@ -83,6 +93,8 @@ async def change_email(command: ChangeEmail, store: Store, context: Context) -> 
     if held is not None and held.owner_id not in (None, user.id):
         raise EmailTaken(scope="email")
     emails = await emails_of(user.id, store)
+    if (seconds := emails.wait_seconds(Purpose.CHANGE, command.mails_limit, at=context.now)) > 0:
+        raise TooManyMails(retry_after_seconds=ceil(seconds))
     emails.ask(Purpose.CHANGE, mail_id=context.new_id(), address=command.new_email, at=context.now)
     return Decision(save=(emails,), answer=user, guards=(user,))
 
@@ -125,11 +137,16 @@ async def account_with(email: str, store: Store, context: Context) -> User | Non
     return user if user is not None and user.active else None
 
 
-async def mail_to(user: User | None, email: str, purpose: Purpose, store: Store, context: Context) -> Decision:
-    """Have a token mailed.  To nobody, it is stored as well that it was asked for, so that it takes no less time."""
+async def mail_to(user: User | None, email: str, purpose: Purpose, limit: int | None, store: Store, context: Context) -> Decision:
+    """Have a token mailed.  To nobody, it is stored as well that it was asked for, so that it takes no less time.
+
+    Over the limit, which any stranger can reach, none goes out and nothing tells so; but the token of the last one stays good.
+    """
     if user is None:
         return Decision(fact=mail_asked(email_key(email, context), purpose))
     emails = await emails_of(user.id, store)
+    if emails.is_out(purpose, at=context.now) and emails.wait_seconds(purpose, limit, at=context.now) > 0:
+        return Decision(fact=mail_asked(email_key(email, context), purpose))
     emails.ask(purpose, mail_id=context.new_id(), address=user.email, at=context.now)
     return Decision(save=(emails,), actor=themselves(user, context))
 

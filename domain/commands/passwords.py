@@ -48,6 +48,7 @@ class ForgetPassword(Command):
     """Have a mail sent by which a new password can be chosen, if there is such an account."""
 
     email: str
+    mails_limit: int | None = None  # mails of this kind in an hour; beyond them none goes out, and the last one stays good
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +74,7 @@ async def change_password(command: ChangePassword, store: Store, context: Contex
 @handles(ForgetPassword)
 async def forget_password(command: ForgetPassword, store: Store, context: Context) -> Decision:
     user = await account_with(command.email, store, context)
-    return await mail_to(user, command.email, Purpose.RESET, store, context)
+    return await mail_to(user, command.email, Purpose.RESET, command.mails_limit, store, context)
 
 
 @handles(ResetPassword)
@@ -83,6 +84,7 @@ async def reset_password(command: ResetPassword, store: Store, context: Context)
     emails.proof(Purpose.RESET, token.mail_id, at=context.now)
     await check_password(command.new_password, "#/new_password", command.rules, about(user), context)
     emails.spend(Purpose.RESET, token.mail_id, at=context.now)
+    emails.void(Purpose.CHANGE)
     user.replace_password(await context.passwords.hash(command.new_password), "reset")
     saves = (user, emails, *await without_sessions(user, "password-reset", store))
     return Decision(save=saves, answer=user, actor=themselves(user, context))
@@ -116,8 +118,9 @@ def known_of(email: str, username: str | None, full_name: str | None) -> list[st
 
 
 async def _without_mail(user: User, store: Store) -> list[Root]:
+    """Whoever knew the old password may have asked for another address: that is over as well."""
     emails = await store.find(UserEmails, UserEmails.id_for(user.id))
     if emails is None:
         return []
-    emails.void(Purpose.RESET)
+    emails.void(Purpose.RESET, Purpose.CHANGE)
     return [emails]

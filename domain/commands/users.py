@@ -13,7 +13,7 @@ from domain.aggregates.organizations import Organization
 from domain.aggregates.reservations import AlreadyTaken, Reservation
 from domain.aggregates.superusers import Superusers
 from domain.aggregates.users import User
-from domain.commands.emails import EmailTaken, claim, emails_of
+from domain.commands.emails import EmailTaken, claim, email_key, emails_of
 from domain.commands.invitations import inviting
 from domain.commands.organizations import DEFAULT_CURRENCY, default_organization
 from domain.commands.passwords import DEFAULT_RULES, PasswordRules, check_password, known_of
@@ -56,7 +56,7 @@ class Register(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MakeFirstSuperuser(Command):
-    """Open the account that the settings name.  Asked by the installation itself at start."""
+    """Open the account that the settings name, unless its address is or was somebody's.  Asked by the installation itself at start."""
 
     email: str
     password: str
@@ -83,6 +83,9 @@ async def register(command: Register, store: Store, context: Context) -> Decisio
 
 @handles(MakeFirstSuperuser)
 async def make_first_superuser(command: MakeFirstSuperuser, store: Store, context: Context) -> Decision:
+    # Whoever had the address may have another one by now, or be erased: the password of the settings opens it never again.
+    if await store.find(Reservation, email_key(command.email, context)) is not None:
+        raise EmailTaken(scope="email")
     account = Register(email=command.email, password=command.password, full_name="Superuser")
     return await _open_account(account, store, context, superuser=True)
 

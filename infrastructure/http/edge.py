@@ -209,11 +209,15 @@ async def _read_body(call: Call, receive: Receive, route: Route) -> bytes:
 
 
 def _account(call: Call) -> str | None:
-    """Whom a request to an auth endpoint is about, logged in or named; None: nobody (a cookie, a token from a mail)."""
+    """Whom a request to an auth endpoint is about, logged in or named; None: nobody (a cookie, a token from a mail).
+
+    Who is named counts for one address alone: a stranger who asks on and on uses up nothing of what the owner may do elsewhere.
+    """
     if call.actor.id is not None:
         return str(call.actor.id)
     media_type = (call.header(b"content-type") or "").partition(";")[0].strip().lower()
-    return limiting.account_named(call.body, media_type)
+    named = limiting.account_named(call.body, media_type)
+    return None if named is None else f"{named} {call.address}"
 
 
 def canonical_path(path: str) -> str:

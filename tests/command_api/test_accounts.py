@@ -185,3 +185,14 @@ def test_what_is_not_there_is_404(site: Site, admin: Caller):
             problem(admin.post(f"/users/{uuid4()}/{path}"), 404, "not-found")
         problem(admin.patch(f"/users/{uuid4()}", {}), 404, "not-found")
         problem(admin.patch("/users/nonsense", {}), 404, "not-found")
+
+
+def test_the_password_of_the_settings_opens_no_account_twice(site: Site, site_settings: Settings):
+    """Whoever had the first superuser's address has moved on: the next start must not make another superuser of that name."""
+    someone = site.person()
+    someone.post("/auth/change-email", {"new_email": f"{uuid4().hex}@example.org", "password": PASSWORD})
+    token = mailed_token(site, someone.id, "change-email")
+    assert site.anybody.post("/auth/verify-email", {"token": token}).status_code == 200
+    with site.log.gains("access.login_failed"), serving(site_settings.model_copy(update={"first_superuser_email": someone.email})) as again:
+        login = {"email": someone.email, "password": ADMIN_PASSWORD}
+        problem(again.anybody.post("/auth/login", login), 401, "invalid-credentials")

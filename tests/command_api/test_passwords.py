@@ -59,6 +59,18 @@ def test_a_wrong_current_password_is_403_and_a_security_event(site: Site, ann: C
     problem(site.anybody.post("/auth/change-password", {"current_password": PASSWORD, "new_password": NEW}), 401, "missing-token")
 
 
+@pytest.mark.parametrize("how", ["changed", "reset"])
+def test_a_new_password_ends_a_change_of_address_that_somebody_else_asked_for(how: str, site: Site):
+    """The notice to the old address says: change your password.  Else a thief had a day to take the account for good."""
+    someone, token = forgetful(site)
+    asked = someone.post("/auth/change-email", {"new_email": f"{uuid4().hex}@example.org", "password": PASSWORD})
+    assert asked.status_code == 202
+    assert (change(someone) if how == "changed" else reset(site, token)).status_code == 204
+    with site.log.gains():
+        stolen = {"token": mailed_token(site, someone.id, "change-email")}
+        problem(site.anybody.post("/auth/verify-email", stolen), 400, "invalid-mail-token")
+
+
 @pytest.mark.parametrize("bad", ["short", "x" * 129, "Password1", "ann.ANN.ann", None])
 def test_a_bad_new_password_is_422(site: Site, ann: Caller, bad: Any):
     with site.log.gains():

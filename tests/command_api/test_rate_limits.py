@@ -8,9 +8,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from command_api.mailing import TO_ONE_PERSON
 from infrastructure.http.limiting import AUTH_ACCOUNT_SHARE
 from tests.conftest import Database
 from tests.support.http import PASSWORD, Caller, Site, problem, serving
+from tests.support.proofs import mailed_tokens
 from tests.support.settings import settings_for
 
 PER_ACCOUNT, ON_AUTH = 40, 60
@@ -54,6 +56,7 @@ def test_what_is_over_the_limit_appends_nothing(site: Site):
 
 
 def test_guesses_at_one_account_are_limited_wherever_they_come_from(site: Site):
+    """By the back-off after failures: see test_backing_off."""
     email = site.account("ann")
     per_account = ON_AUTH // AUTH_ACCOUNT_SHARE
     answers = [log_in(site.anybody, email.upper(), "wrong", address=f"192.0.2.{n}") for n in range(per_account + 1)]
@@ -65,6 +68,43 @@ def test_one_address_is_limited_whomever_it_asks_about(site: Site):
     answers = [log_in(site.anybody, f"nobody{n}@example.com", "wrong", address="198.51.100.7") for n in range(ON_AUTH + 1)]
     assert 429 in [a.status_code for a in answers]
     assert log_in(site.anybody, site.account("ann"), address="198.51.100.8").status_code == 200
+
+
+def test_a_stranger_who_asks_on_and_on_keeps_nobody_out_and_fills_no_mailbox(site: Site):
+    ann = site.person("ann")
+
+    def forgot(address: str) -> httpx.Response:
+        return site.anybody.post("/auth/forgot-password", {"email": ann.email}, x_forwarded_for=address)
+
+    per_account = ON_AUTH // AUTH_ACCOUNT_SHARE
+    assert [forgot("203.0.113.9").status_code for _ in range(per_account + 1)] == [202] * per_account + [429]
+    assert log_in(site.anybody, ann.email, address="192.0.2.7").status_code == 200
+    with site.log.gains("access.mail_asked"):  # as if there were no such account
+        assert forgot("192.0.2.7").status_code == 202
+    tokens = mailed_tokens(site, ann.id, "reset-password")
+    assert len(tokens) == TO_ONE_PERSON
+    body = {"token": tokens[-1], "new_password": "another good one"}
+    assert site.anybody.post("/auth/reset-password", body).status_code == 204
+    with site.log.gains("email.asked"):  # whose last token is spent gets another
+        assert forgot("192.0.2.7").status_code == 202
+
+
+def test_nobody_is_written_to_without_end_by_people_with_an_account(site: Site):
+    ann = site.person("ann")
+    for _ in range(TO_ONE_PERSON):
+        assert ann.post("/auth/change-email", {"new_email": "new@example.com", "password": PASSWORD}).status_code == 202
+    with site.log.gains():
+        refused = ann.post("/auth/change-email", {"new_email": "new@example.com", "password": PASSWORD})
+        assert int(refused.headers["retry-after"]) == problem(refused, 429, "too-many-mails")["retry_after_seconds"] > 3000
+    members = f"/organizations/{ann.organization_id}/members"
+    invited = [ann.post(members, {"email": "cy@example.com", "role": "user"}, idempotency_key=f"{n // 2}") for n in range(19)]
+    assert [answer.status_code for answer in invited] == [202] * 19  # what is replayed counts once
+    bob = site.person("bob")
+    for who in (ann, bob):
+        with site.log.gains():
+            path = f"/organizations/{who.organization_id}/members"
+            problem(who.post(path, {"email": "CY@example.com", "role": "user"}), 429, "too-many-requests")
+    assert bob.post(f"/organizations/{bob.organization_id}/members", {"email": "di@example.com", "role": "user"}).status_code == 202
 
 
 def test_nothing_is_told_where_nothing_is_limited(site: Site):

@@ -67,6 +67,27 @@ def test_what_is_voided_is_worth_nothing_and_voiding_what_is_not_out_is_nothing(
     after(asked(FIRST, Purpose.RESET), voided).when(lambda e: e.proof(Purpose.RESET, FIRST, at=NOON)).refused(InvalidMailToken)
 
 
+def test_of_one_kind_so_many_mails_go_out_in_an_hour():
+    minutes = [0, 10, 10, 50]
+    emails = after(*(asked(UUID(int=n), Purpose.RESET, NOON + timedelta(minutes=m)) for n, m in enumerate(minutes))).aggregate
+    now = NOON + timedelta(minutes=55)
+    waits = [emails.wait_seconds(Purpose.RESET, limit, at=now) / 60 for limit in (5, 4, 3, 2, 1)]
+    assert waits == [0, 5, 15, 15, 55]
+    assert emails.wait_seconds(Purpose.RESET, None, at=now) == emails.wait_seconds(Purpose.VERIFY, 1, at=now) == 0
+
+
+@each(st.lists(st.integers(0, 1800), max_size=40), st.integers(1, 5))
+def test_whoever_waits_as_told_never_gets_more_than_the_limit_in_any_hour(pauses: list[int], limit: int):
+    emails, now, sent = UserEmails(id=UUID(int=9), user_id=ANN), NOON, []
+    for n, pause in enumerate(pauses):
+        now += timedelta(seconds=pause)
+        if emails.wait_seconds(Purpose.VERIFY, limit, at=now) == 0:
+            emails.ask(Purpose.VERIFY, mail_id=UUID(int=n), address="a@example.com", at=now)
+            sent.append(now)
+        assert emails.is_out(Purpose.VERIFY, at=now)
+        assert sum(1 for at in sent if at > now - HOUR) <= limit
+
+
 Act = tuple[str, Purpose, int]
 
 
