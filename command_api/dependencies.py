@@ -107,4 +107,6 @@ def _key(call: Call) -> IdempotencyKey | None:
         return None
     organization = call.actor.organization_id if call.route.access.organization else None
     request = b"\n".join([call.scope["method"].encode(), call.path.encode(), str(organization).encode(), call.body])
-    return IdempotencyKey(call.actor.id, key, hashlib.sha256(request).hexdigest())
+    # Made with our key: some bodies hold passwords, which a plain digest would give away to whoever tries them all.
+    fingerprint = call.services.secrets.keyed_id("request", hashlib.sha256(request).hexdigest())
+    return IdempotencyKey(call.actor.id, key, str(fingerprint))

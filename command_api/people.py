@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 
 from domain.commands.passwords import PasswordRules
 from domain.commands.users import DEFAULT_TIMEZONE
-from infrastructure.http.values import Body, FreeForm, Text, Zone, composed
+from infrastructure.http.values import Body, FreeForm, Text, Zone, composed, fault_in_text
 from infrastructure.settings import Settings
 
 USERNAME = re.compile(r"[A-Za-z0-9._-]{3,64}")
@@ -31,7 +31,25 @@ def _username(text: str) -> str:
     return text
 
 
+def _named(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must not be blank")
+    return text
+
+
+def written_alike(name: str) -> str:
+    """An address as accounts have it, whichever way its domain is written (`xn--...`); what is no address stays as it is."""
+    if "@" not in name:
+        return name
+    try:
+        return _email(name)
+    except ValueError:
+        return name
+
+
 def _password(text: str) -> str:
+    if fault := fault_in_text(text, multiline=True):
+        raise ValueError(fault)
     text = composed(text, PASSWORD_LENGTH_MAX)
     if not 8 <= len(text) <= PASSWORD_LENGTH_MAX:
         raise ValueError("must have 8 to 128 characters")
@@ -40,7 +58,9 @@ def _password(text: str) -> str:
 
 Email = Annotated[Annotated[str, Text(3, 320)], AfterValidator(_email), Field(examples=["ann@example.com"])]
 Username = Annotated[str, AfterValidator(_username), Field(json_schema_extra={"pattern": "^[A-Za-z0-9._-]{3,64}$"})]
-Name = Annotated[str, Text(1, 200)]
+KnownEmail = Annotated[Annotated[str, Text(1, 320)], AfterValidator(written_alike)]
+"""One to be looked for: it may be anything."""
+Name = Annotated[Annotated[str, Text(1, 200)], AfterValidator(_named)]
 Password = Annotated[str, AfterValidator(_password), Field(json_schema_extra={"minLength": 8, "maxLength": 128})]
 """A new one; whether it is good enough is decided by the command."""
 SentPassword = Annotated[str, Field(min_length=1, max_length=1024)]

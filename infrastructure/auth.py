@@ -56,13 +56,16 @@ class Tokens:
         self.lifetime_seconds = lifetime_seconds
         self._verified: OrderedDict[str, Claims] = OrderedDict()
 
-    def sign(self, user_id: UUID, session_id: UUID, organization_id: UUID | None, role: Role | None) -> str:
-        """A new access token.  Errors: Unavailable (there is no key yet)."""
+    def sign(
+        self, user_id: UUID, session_id: UUID, organization_id: UUID | None, role: Role | None, *, until: datetime | None = None
+    ) -> str:
+        """A new access token.  `until`: when the login session ends; no token outlives it.  Errors: Unavailable (there is no key yet)."""
         now = self._clock.now()
+        end = now + timedelta(seconds=self.lifetime_seconds)
         claims = {
             "iss": self._issuer, "aud": AUDIENCE, "sub": str(user_id), "sid": str(session_id),
             "org": None if organization_id is None else str(organization_id), "role": role,
-            "iat": now, "nbf": now, "exp": now + timedelta(seconds=self.lifetime_seconds), "jti": str(new_id()),
+            "iat": now, "nbf": now, "exp": end if until is None else min(end, until), "jti": str(new_id()),
         }  # fmt: skip
         key = self._keys.signing(now.timestamp())
         return jwt.encode(claims, key.private, algorithm=key.algorithm, headers={"typ": "at+jwt", "kid": key.key_id})

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from command_api.dependencies import dispatch, run, told
 from command_api.guesses import as_confirmation
 from command_api.mailing import mails_limit
-from command_api.people import Email, MailedToken, SentPassword
+from command_api.people import Email, KnownEmail, MailedToken, SentPassword
 from domain.commands.emails import ChangeEmail, ResendVerification, VerifyEmail
 from infrastructure.http.call import Reply
 from infrastructure.http.documents import CommandCall, PublicCall, commands
 from infrastructure.http.routing import Router, access
-from infrastructure.http.values import Body, Text
+from infrastructure.http.values import Body
 from projections.answers.users import ProfileOut
 
 router = Router(prefix="/auth", tags=["users"])
@@ -27,7 +25,7 @@ class Proof(Body):
 class Address(Body):
     """An address that may be somebody's."""
 
-    email: Annotated[str, Text(1, 320)]
+    email: KnownEmail
 
 
 class NewAddress(Body):

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field
 
 from command_api.dependencies import dispatch, dispatch_quietly
 from command_api.memberships import as_seen_by
+from command_api.people import Name
 from domain.aggregates.organizations import Organization
 from domain.commands.organizations import (
     DEFAULT_CURRENCY,
@@ -18,11 +19,12 @@ from domain.commands.organizations import (
     ReviseSettings,
     TransferOwnership,
 )
+from domain.kernel.currencies import CURRENCIES
 from infrastructure.event_store.store import AggregateStore
 from infrastructure.http.call import Reply
 from infrastructure.http.documents import CommandCall, commands
 from infrastructure.http.routing import JSON_OR_PATCH, Router, access
-from infrastructure.http.values import Body, ReasonBody, Text, Zone
+from infrastructure.http.values import Body, ReasonBody, Zone
 from projections.answers.organizations import OrganizationOut, SettingsOut
 
 router = Router(prefix="/organizations", tags=["organizations"])
@@ -35,13 +37,19 @@ def _time_of_day(text: str) -> str:
     return text
 
 
+def _currency(code: str) -> str:
+    if code not in CURRENCIES:
+        raise ValueError("must be a currency's code by ISO 4217, such as EUR")
+    return code
+
+
 def _rising(days: list[int]) -> list[int]:
     return sorted(set(days))
 
 
 _CLOCK_SHAPE: dict[str, Any] = {"pattern": "^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$", "examples": ["09:00"]}
 TimeOfDay = Annotated[str, AfterValidator(_time_of_day), Field(json_schema_extra=_CLOCK_SHAPE)]
-Currency = Annotated[str, Field(pattern="^[A-Z]{3}$", examples=["EUR"])]
+Currency = Annotated[str, AfterValidator(_currency), Field(json_schema_extra={"pattern": "^[A-Z]{3}$", "examples": ["EUR"]})]
 
 
 class WorkingHours(Body):
@@ -54,7 +62,7 @@ class WorkingHours(Body):
 class NewOrganization(Body):
     """An organization to found."""
 
-    name: Annotated[str, Text(1, 200)]
+    name: Name
     timezone: Zone = "UTC"
     currency: Currency = DEFAULT_CURRENCY
 
@@ -62,7 +70,7 @@ class NewOrganization(Body):
 class OrganizationPatch(ReasonBody):
     """A JSON merge patch of the organization itself."""
 
-    name: Annotated[str, Text(1, 200)] = ""
+    name: Name = ""
     timezone: Zone = "UTC"
     currency: Currency = DEFAULT_CURRENCY
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from command_api.dependencies import run, told
 from command_api.guesses import as_confirmation, attempts_of
 from command_api.mailing import mails_limit
-from command_api.people import MailedToken, Password, SentPassword, password_rules
+from command_api.people import KnownEmail, MailedToken, Password, SentPassword, password_rules
 from domain.commands.passwords import ChangePassword, ForgetPassword, ResetPassword
 from infrastructure.attempts import of_account
 from infrastructure.http.call import Reply
 from infrastructure.http.documents import CommandCall, PublicCall, commands
 from infrastructure.http.routing import Router, access
-from infrastructure.http.values import Body, Text
+from infrastructure.http.values import Body
 
 router = Router(prefix="/auth", tags=["users"])
 
@@ -28,7 +26,7 @@ class PasswordChange(Body):
 class Forgotten(Body):
     """An address that may be somebody's."""
 
-    email: Annotated[str, Text(1, 320)]
+    email: KnownEmail
 
 
 class PasswordReset(Body):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import parse_qs
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from command_api.dependencies import run, told
 from command_api.guesses import as_login
 from command_api.logins import logged_in
+from command_api.people import written_alike
 from domain.commands.sessions import (
     EndSession,
     LogIn,
@@ -62,7 +63,7 @@ class Credentials(Body):
     @property
     def name(self) -> str:
         """Whichever was given."""
-        return self.email or self.username or self.identifier
+        return written_alike(self.email or self.username or self.identifier)
 
 
 class LoginForm(BaseModel):
@@ -107,9 +108,11 @@ _FORM_DOCUMENT = {
 @access(public=True, media_types=("application/json", FORM))
 async def log_in(call: PublicCall) -> Reply:
     """Log in by JSON, or by the OAuth2 password form (so that the documents' Authorize button works)."""
-    credentials = (
-        _from_form(call.body) if (call.header(b"content-type") or "").lower().startswith(FORM) else parsed_body(Credentials, call.body)
-    )
+    if (call.header(b"content-type") or "").lower().startswith(FORM):
+        same_site_only(call)  # any page can send a form, and would have its reader work in an account of its own choice
+        credentials: Any = _from_form(call.body)
+    else:
+        credentials = parsed_body(Credentials, call.body)
     assert isinstance(credentials, Credentials), "both readings give credentials"
     return await _log_in(call, credentials)
 

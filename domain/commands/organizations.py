@@ -107,7 +107,7 @@ async def delete_organization(command: DeleteOrganization, store: Store, context
 
 
 @handles(TransferOwnership)
-async def transfer_ownership(command: TransferOwnership, store: Store, context: Context) -> Organization:
+async def transfer_ownership(command: TransferOwnership, store: Store, context: Context) -> Decision:
     organization = await store.get(Organization, command.organization_id)
     if command.to_id == context.actor.id and organization.role_of(command.to_id) is not None and not organization.personal:
         raise Invalid("#/user_id", "must be somebody else than you")
@@ -115,7 +115,10 @@ async def transfer_ownership(command: TransferOwnership, store: Store, context: 
         organization.transfer_ownership(to_id=command.to_id, by_id=context.actor.id)
     except NotFound:
         raise Invalid("#/user_id", "must be a member of the organization") from None
-    return organization
+    owner = await store.peek(User, command.to_id)
+    if not owner.active:
+        raise Invalid("#/user_id", "must be somebody who can log in: an organization keeps an owner")
+    return Decision(save=(organization,), answer=organization, guards=(owner,))
 
 
 async def default_organization(name: str, store: Store, context: Context) -> tuple[Organization, Reservation]:

@@ -196,3 +196,15 @@ def test_the_password_of_the_settings_opens_no_account_twice(site: Site, site_se
     with site.log.gains("access.login_failed"), serving(site_settings.model_copy(update={"first_superuser_email": someone.email})) as again:
         login = {"email": someone.email, "password": ADMIN_PASSWORD}
         problem(again.anybody.post("/auth/login", login), 401, "invalid-credentials")
+
+
+def test_an_organization_is_given_to_nobody_who_cannot_log_in(site: Site, admin: Caller):
+    owner = site.person()
+    members = f"/organizations/{(clinic := owner.post('/organizations', {'name': 'Clinic'}).json()['id'])}/members"
+    someone = site.person()
+    assert owner.post(members, {"email": someone.email, "role": "admin"}).status_code == 201
+    deactivate(admin, someone)
+    with site.log.gains():
+        assert pointers(owner.post(f"/organizations/{clinic}/transfer-ownership", {"user_id": someone.id})) == ["#/user_id"]
+    admin.post(f"/users/{someone.id}/reactivate")
+    assert owner.post(f"/organizations/{clinic}/transfer-ownership", {"user_id": someone.id}).status_code == 200

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from http.cookies import SimpleCookie
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -50,6 +51,19 @@ def test_the_bodys_token_goes_before_the_cookies(site: Site, ann: Caller, bob: C
 def test_other_cookies_do_not_hide_ours(site: Site, ann: Caller, jar: str):
     cookie = jar.format(new_token(site, ann)).encode("latin-1")
     assert site.anybody.post("/auth/refresh", cookie=cookie).status_code == 200
+
+
+def test_no_foreign_page_logs_its_reader_in_by_a_form(site: Site, ann: Caller):
+    """It could only send a form, with an account of its own; what the reader does from then on would be known there."""
+    form = urlencode({"username": ann.email, "password": PASSWORD}).encode()
+
+    def send(**headers: str) -> httpx.Response:
+        return site.anybody.send("POST", "/auth/login", body=form, content_type="application/x-www-form-urlencoded", **headers)
+
+    with site.log.gains():
+        problem(send(origin="https://evil.example"), 403, "foreign-origin")
+        problem(send(sec_fetch_site="cross-site"), 403, "foreign-origin")
+    assert send(origin=site.url, sec_fetch_site="same-origin").status_code == 200
 
 
 @pytest.mark.parametrize("jar", ["", ";;;", "trialog_refresh=", "trialog_refresh", "Trialog_Refresh=x", "=x", "\x80\xff"])

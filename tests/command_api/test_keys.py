@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from uuid import uuid4
 
 import httpx
+import psycopg
 import pytest
 
 from infrastructure.settings import Settings
@@ -125,6 +127,15 @@ def test_of_many_at_once_one_is_done_and_the_others_repeat_it_or_wait(site: Site
     for answer in answers:
         if answer.status_code == 409:
             problem(answer, 409, "idempotency-key-in-flight")
+
+
+def test_what_is_kept_of_a_request_tells_nobody_the_password_in_it(ann: Caller, site_settings: Settings, key: str):
+    ann.send("PATCH", "/auth/me", body=b"{}", idempotency_key=key)
+    with psycopg.connect(site_settings.needed("database_url")) as connection:
+        row = connection.execute("SELECT fingerprint FROM log.receipts WHERE key = %s", (key,)).fetchone()
+    assert row is not None
+    request = b"\n".join([b"PATCH", b"/api/v1/auth/me", b"None", b"{}"])
+    assert row[0] not in {digest(request).hexdigest() for digest in (hashlib.sha256, hashlib.sha512)}
 
 
 def test_commands_that_hand_out_tokens_ignore_the_key(site: Site, ann: Caller, key: str):

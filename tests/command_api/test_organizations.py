@@ -37,6 +37,7 @@ def test_whoever_founds_an_organization_owns_it(site: Site, ann: Caller):
     ("body", "pointer"),
     [
         ({}, "#/name"), ({"name": ""}, "#/name"), ({"name": "x" * 201}, "#/name"), ({"name": "a\nb"}, "#/name"),
+        ({"name": " \u2003"}, "#/name"), ({"name": "x", "currency": "XXQ"}, "#/currency"),
         ({"name": "x", "timezone": "Nowhere"}, "#/timezone"), ({"name": "x", "currency": "eur"}, "#/currency"),
         ({"name": "x", "currency": "EURO"}, "#/currency"), ({"name": "x", "currency": "EUR\n"}, "#/currency"),
         ({"name": "x", "owner_id": None}, "#/owner_id"),

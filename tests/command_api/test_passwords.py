@@ -71,7 +71,7 @@ def test_a_new_password_ends_a_change_of_address_that_somebody_else_asked_for(ho
         problem(site.anybody.post("/auth/verify-email", stolen), 400, "invalid-mail-token")
 
 
-@pytest.mark.parametrize("bad", ["short", "x" * 129, "Password1", "ann.ANN.ann", None])
+@pytest.mark.parametrize("bad", ["short", "x" * 129, "Password1", "ann.ANN.ann", "quite good\x00", "quite good\x85", None])
 def test_a_bad_new_password_is_422(site: Site, ann: Caller, bad: Any):
     with site.log.gains():
         assert pointers(ann.post("/auth/change-password", {"current_password": PASSWORD, "new_password": bad})) == ["#/new_password"]

@@ -88,6 +88,12 @@ def test_an_expired_token_is_told_from_a_forged_one_even_unseen(clock: FixedCloc
         Tokens(KEYS, issuer=ISSUER, lifetime_seconds=LIFETIME_SECONDS, clock=clock).verify(token)
 
 
+def test_no_token_outlives_its_login_session(tokens: Tokens, clock: FixedClock):
+    for seconds, lives in ((LIFETIME_SECONDS + 1, LIFETIME_SECONDS), (30, 30)):
+        token = tokens.sign(ANN, uuid4(), None, None, until=clock.at + timedelta(seconds=seconds))
+        assert tokens.verify(token).expires_at == clock.at.timestamp() + lives
+
+
 def test_no_two_tokens_are_the_same(tokens: Tokens):
     assert len({tokens.sign(ANN, UUID(int=1), None, None) for _ in range(50)}) == 50
 
