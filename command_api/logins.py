@@ -24,7 +24,8 @@ async def logged_in(call: Call, answer: LoggedIn, headers: Headers) -> Reply:
     tokens = services.authenticator.tokens
     body = {
         "access_token": tokens.sign(user.id, session.id, session.organization_id, role, until=session.expires_at),
-        "token_type": "bearer", "expires_in": min(tokens.lifetime_seconds, seconds), "refresh_expires_in": seconds, "user": await presented(user, services.store),
+        "token_type": "bearer", "expires_in": min(tokens.lifetime_seconds, seconds), "refresh_expires_in": seconds,
+        "user": await presented(user, services.store),
         "organization": {"id": organization.id, "name": organization.name, "role": role} if is_seen else None,
     }  # fmt: skip
     headers = [*headers, (b"cache-control", b"no-store")]
