@@ -228,4 +228,5 @@ def _meeting_points(saves: Sequence[Root]) -> list[UUID]:
 def _guarding(decision: Decision, saves: Sequence[Root]) -> tuple[StreamAppend, ...]:
     """No events for streams that must not have moved: the append looks at their versions all the same."""
     saved = {a.id for a in saves}
-    return tuple(StreamAppend(g.id, g.version - len(g.pending_events), ()) for g in decision.guards if g.id not in saved)
+    guards = {g.id: g for g in decision.guards if g.id not in saved}
+    return tuple(StreamAppend(g.id, g.version - len(g.pending_events), ()) for g in guards.values())

@@ -80,10 +80,20 @@ async def delete_tag(command: DeleteTag, store: Store, context: Context) -> Deci
     return Decision(save=(tag, await _released(tag, store, context)), answer=tag)
 
 
-async def tags_by_name(names: Sequence[str], organization_id: UUID, store: Store, context: Context) -> tuple[tuple[UUID, ...], list[Root]]:
-    """(ids in the order given, each once; what must be saved with the task)."""
+@dataclass(frozen=True, slots=True)
+class NamedTags:
+    """Tags that a task is to have."""
+
+    ids: tuple[UUID, ...] = ()  # in the order given, each once
+    new: tuple[Root, ...] = ()  # to be saved with the task
+    held: tuple[Root, ...] = ()  # reservations to guard: with one of these names given up meanwhile, the task would have a dead tag
+
+
+async def tags_by_name(names: Sequence[str], organization_id: UUID, store: Store, context: Context) -> NamedTags:
+    """Those with these names; what no tag is called yet, a new one is."""
     ids: list[UUID] = []
     new: list[Root] = []
+    kept: list[Root] = []
     unique: dict[str, str] = {}  # as it was written first
     for name in names:
         unique.setdefault(folded(name), name)
@@ -92,6 +102,7 @@ async def tags_by_name(names: Sequence[str], organization_id: UUID, store: Store
         held = await store.find(Reservation, key)
         if held is not None and held.owner_id is not None:
             ids.append(held.owner_id)
+            kept.append(held)
             continue
         tag = Tag(id=context.new_id(), organization_id=organization_id, name=name, color=None)
         if held is None:
@@ -100,7 +111,7 @@ async def tags_by_name(names: Sequence[str], organization_id: UUID, store: Store
             held.take(tag.id)
         ids.append(tag.id)
         new += [tag, held]
-    return tuple(ids), new
+    return NamedTags(tuple(ids), tuple(new), tuple(kept))
 
 
 async def without_deleted(tag_ids: Sequence[UUID], store: Reader) -> tuple[UUID, ...]:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from domain.aggregates.organizations import Organization
 from domain.aggregates.tasks import Priority, Status, Task
-from domain.commands.tags import tags_by_name, without_deleted
+from domain.commands.tags import NamedTags, tags_by_name, without_deleted
 from domain.kernel.aggregate import Root
 from domain.kernel.command import Command, Context, Decision
 from domain.kernel.errors import Invalid, InvariantViolated
@@ -87,13 +87,13 @@ async def create_task(command: CreateTask, store: Store, context: Context) -> De
     if command.id is not None and await store.glance(Root, command.id) is not None:
         raise IdTaken(id=command.id)
     await _must_be_member(command.assignee_id, store, context)
-    tag_ids, new = await tags_by_name(command.tags, actor.organization_id, store, context) if command.tags else ((), [])
+    tags = await tags_by_name(command.tags, actor.organization_id, store, context) if command.tags else NamedTags()
     task = Task(
         id=command.id or context.new_id(), organization_id=actor.organization_id, creator_id=actor.id, title=command.title,
         description=command.description, status=command.status, priority=command.priority, assignee_id=command.assignee_id,
-        due_at=command.due_at, estimate_minutes=command.estimate_minutes, tag_ids=tag_ids,
+        due_at=command.due_at, estimate_minutes=command.estimate_minutes, tag_ids=tags.ids,
     )  # fmt: skip
-    return Decision(save=(*new, task), answer=task)
+    return Decision(save=(*tags.new, task), answer=task, guards=tags.held)
 
 
 @handles(ReviseTask)
@@ -102,13 +102,13 @@ async def revise_task(command: ReviseTask, store: Store, context: Context) -> De
     wanted = dict(command.changes)
     if wanted.get("assignee_id") not in (None, task.assignee_id):
         await _must_be_member(wanted["assignee_id"], store, context)
-    new: list[Root] = []
+    tags = NamedTags()
     if (names := wanted.pop("tags", None)) is not None:
-        tag_ids, new = await tags_by_name(names, task.organization_id, store, context)
+        tags = await tags_by_name(names, task.organization_id, store, context)
         # Tags that were deleted since still stand in the task, where nobody sees them: leaving them out is no change.
-        wanted["tag_ids"] = task.tag_ids if tag_ids == await without_deleted(task.tag_ids, store) else tag_ids
+        wanted["tag_ids"] = task.tag_ids if tags.ids == await without_deleted(task.tag_ids, store) else tags.ids
     task.revise(wanted, at=context.now)
-    return Decision(save=(*new, task), answer=task)
+    return Decision(save=(*tags.new, task), answer=task, guards=tags.held)
 
 
 @handles(DeleteTask)

@@ -122,23 +122,29 @@ class Appender:
                 _refuse(batch, Unavailable() if isinstance(error, psycopg.Error) else error)
 
     def _take(self) -> list[Waiting]:
-        """The next batch: in order of arrival, but no stream and no key twice (later ones wait for the next batch)."""
+        """The next batch: in order of arrival, but no stream and no key twice (later ones wait for the next batch).
+
+        Streams whose version alone is looked at may be there any number of times: many tasks with one tag are one batch.
+        """
         batch: list[Waiting] = []
         later: list[Waiting] = []
-        seen: set[object] = set()
+        written: set[object] = set()
+        watched: set[object] = set()
         events = 0
         while self._queue and len(batch) < MAX_BATCH_APPENDS and events < MAX_BATCH_EVENTS:
             item = self._queue.popleft()
             append = item[0]
-            keys: list[object] = [s.stream_id for s in append.streams]
+            writes: list[object] = [s.stream_id for s in append.streams if s.events]
+            watches = [s.stream_id for s in append.streams if not s.events]
             if append.receipt is not None:
-                keys.append((append.receipt.key.caller_id, append.receipt.key.key))
-            if seen.isdisjoint(keys):
+                writes.append((append.receipt.key.caller_id, append.receipt.key.key))
+            if written.isdisjoint(writes) and watched.isdisjoint(writes) and written.isdisjoint(watches):
                 batch.append(item)
                 events += append.events_count
             else:
                 later.append(item)
-            seen.update(keys)
+            written.update(writes)
+            watched.update(watches)
         self._queue.extendleft(reversed(later))
         return batch
 

@@ -4,7 +4,8 @@
 --   event     [topic, topic_version, organization_id | null, actor_id | null, data, metadata]
 --   receipt   [caller_id, key, fingerprint, outcome]
 --   expected  the version the stream must have: 0 a new stream (its first event gets version 1), -1 a new stream counted
---             from 0, null any.  Within one batch no stream and no receipt key may occur twice: the caller sees to it.
+--             from 0, null any.  Within one batch no stream that is written and no receipt key may occur twice: the
+--             caller sees to it.
 -- p_resolve  look for each append_id first: the batch may have been stored by a connection that died at COMMIT.
 --
 -- Answers one row per append: its number in the batch from 1, the outcome, its first position (without events: the one that
