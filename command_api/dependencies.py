@@ -33,7 +33,7 @@ async def run(call: Call, command: Command, *, reason: str | None = None, with_k
 
 
 async def dispatch(
-    call: Call, command: Command, *, present: Present = presented, status: int = 200, reason: str | None = None, at: str = ""
+    call: Call, command: Command, *, present: Present | None = None, status: int = 200, reason: str | None = None, at: str = ""
 ) -> Reply:
     """Run a command whose answer is one aggregate, and present it: its version is the ETag.  `at`: the path for Location."""
     outcome = await run(call, command, reason=reason)
@@ -41,7 +41,9 @@ async def dispatch(
     headers = [(b"etag", f'"{aggregate.version}"'.encode()), *told(outcome)]
     if status == 201 and at:
         headers.append((b"location", f"{at}/{aggregate.id}".encode()))
-    return json_reply(status, orjson.dumps(await present(aggregate, call.services.store)), headers)
+    store = call.services.store
+    members = await (present(aggregate, store) if present else presented(aggregate, store, outcome.position if outcome.replayed else None))
+    return json_reply(status, orjson.dumps(members), headers)
 
 
 async def dispatch_quietly(call: Call, command: Command, *, reason: str | None = None) -> Reply:

@@ -18,7 +18,7 @@ from infrastructure.event_store.metadata import read_actor, subject_of_actor
 from infrastructure.event_store.records import StoredEvent
 from infrastructure.event_store.store import AggregateStore
 from infrastructure.event_store.transcoding import Seals, UnreadableEvent, decode, readable_part, subjects_of_row
-from infrastructure.presenting import whole_state
+from infrastructure.presenting import TagNames, rendered, whole_state
 
 FIGURES: LiteralString = """
     SELECT (SELECT coalesce(max(position), 0) FROM log.events), pg_total_relation_size('log.events'), pg_database_size(current_database())
@@ -32,6 +32,7 @@ INVITATIONS_TO: LiteralString = """
 """
 CANNOT_BE_READ = " (this program cannot read it)"
 _SAME = ("version", "updated_at", "created_at", "id")  # follow from there being an event at all
+_COUNTED = ("comments_count",)  # follow from there being an event of the kind that is counted
 
 log = structlog.get_logger(__name__)
 
@@ -103,28 +104,47 @@ class History:
                 continue  # a fact of no aggregate's life: it has data and no state, and its stream may be of any length
             newest[row.stream_id] = max(newest.get(row.stream_id, 0), row.stream_version)
         wanted = {row.position for row in rows}
+        names = TagNames(self._store)
         found: dict[int, list[dict[str, Any]]] = {}
         for stream_id, version in newest.items():
             before: dict[str, Any] = {}
             aggregate: Root | None = None
             try:
                 for row in await self._store.opened_stream(stream_id, version):
-                    aggregate, after = await self._step(aggregate, row)
+                    aggregate, after = self._step(aggregate, row)
                     if row.position in wanted:
-                        found[row.position] = difference(before, after)
+                        found[row.position] = self._told(row) + await self._between(before, after, row.position, names)
                     before = after
             except UnreadableEvent as error:
                 log.warning("history.unreadable", stream_id=str(stream_id), error=str(error))
         return found
 
-    async def _step(self, aggregate: Root | None, row: StoredEvent) -> tuple[Root | None, dict[str, Any]]:
+    @staticmethod
+    async def _between(before: dict[str, Any], after: dict[str, Any], position: int, names: TagNames) -> list[dict[str, Any]]:
+        """Both with the names that tags had at that moment: renaming one is no change of the tasks that have it."""
+        await names.know([*before.get("tag_ids", ()), *after.get("tag_ids", ())])
+        differing = difference(*[await rendered(state, names.when(position)) for state in (before, after)])
+        return [change for change in differing if change["field"] not in _COUNTED]
+
+    def _told(self, row: StoredEvent) -> list[dict[str, Any]]:
+        """What the event adds to the aggregate that no state of it shows: a comment's words."""
+        kind = event_types().get(row.topic)
+        if kind is None or not (says := getattr(kind.event_class, "SAYS", {})):
+            return []
+        data, _ = event_data(row, self._store.seals)
+        return [{"field": field, "old": None, "new": data[name]} for field, name in says.items() if data[name] not in (None, "")]
+
+    def _step(self, aggregate: Root | None, row: StoredEvent) -> tuple[Root | None, dict[str, Any]]:
         kind = event_types().get(row.topic)
         if kind is not None and aggregate is None and not kind.is_first:
             return aggregate, {}
         changed = decode(row, self._store.seals).mutate(aggregate)
-        if changed is None:
-            return None, {}
-        return changed, {name: as_json(value) for name, value in (await whole_state(changed, self._store)).items()}
+        return (None, {}) if changed is None else (changed, state_as_json(changed))
+
+
+def state_as_json(aggregate: Root) -> dict[str, Any]:
+    """All that can differ between two versions, kept apart from the aggregate, which goes on changing; tags by id."""
+    return {name: value if name == "tag_ids" else as_json(value) for name, value in whole_state(aggregate).items()}
 
 
 def event_data(row: StoredEvent, seals: Seals) -> tuple[dict[str, Any], bool]:

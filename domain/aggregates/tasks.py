@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 from uuid import UUID
 
 from eventsourcing.domain import event
@@ -83,6 +84,7 @@ class Task(Root):
         """Somebody said something about it."""
 
         TOPIC = "task.commented"
+        SAYS: ClassVar[Mapping[str, str]] = {"comment": "body"}
         comment_id: UUID
         author_id: UUID
         body: str  # 1..10,000 characters
@@ -92,6 +94,7 @@ class Task(Root):
         """Somebody spent time on it."""
 
         TOPIC = "task.time_logged"
+        SAYS: ClassVar[Mapping[str, str]] = {"spent_on": "spent_on", "note": "note"}
         entry_id: UUID
         by_id: UUID
         minutes: int  # 1..1,440

@@ -7,6 +7,7 @@ Personal fields are declared on the event and are encrypted in the log with a ke
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Self, get_args, get_origin, get_type_hints
@@ -78,6 +79,8 @@ class Root(BaseAggregate[UUID]):
         # Of events in an account's streams: it shows in one organization's audit log, its own `organization_id`'s where it has
         # one, else the active one's; the others show in those of all organizations that the person belongs to.
         IN_ONE_ORGANIZATION: ClassVar[bool] = False
+        # Members worth telling in a history although no state of the aggregate shows them, by the names they have there.
+        SAYS: ClassVar[Mapping[str, str]] = {}
 
         @staticmethod
         def create_timestamp() -> datetime:

@@ -17,15 +17,19 @@ from domain.kernel.aggregate import kinds
 from domain.kernel.errors import NotFound
 from infrastructure.event_search import AuditSight, EventFilter
 from infrastructure.event_store.log import LAST_VERSION
+<<<<<<< HEAD
 from infrastructure.event_store.transcoding import UnreadableEvent
 from infrastructure.history import difference
+=======
+from infrastructure.history import difference, state_as_json
+>>>>>>> 8316155 (Histories and past states call tags as they were called then, and tell a comment's words; a repeat gives the names of its first answer)
 from infrastructure.http.call import Call, Reply, json_reply
 from infrastructure.http.documents import QueryCall, problems
 from infrastructure.http.paging import Page, page_body
 from infrastructure.http.problems import InvalidRequest, Missing
 from infrastructure.http.routing import Router, access
 from infrastructure.http.values import Answer, Instant, Parameters, Text, json_bytes
-from infrastructure.presenting import rendered, whole_state
+from infrastructure.presenting import TagNames, rendered
 from projections.answers.organizations import OrganizationOut
 from projections.answers.tags import TagOut
 from projections.answers.tasks import TaskOut
@@ -148,12 +152,15 @@ async def events_of(kind: str, id: UUID, query: Annotated[EventsQuery, Query()],
 async def state_of(kind: str, id: UUID, query: Annotated[MomentQuery, Query()], call: QueryCall) -> Reply:
     """One aggregate as a read gave it then: of an organization with the role that you had in it; `deleted: true` after its deletion."""
     await reader(call).log_at_least(call)
-    head = await call.services.log.head()
+    head = then = await call.services.log.head()
     version = query.version or LAST_VERSION
     if query.as_of is not None:
         version = await version_at(call, id, query.as_of)
+        then = await call.services.log.position_at(query.as_of)
+    elif query.version is not None:
+        then = await _position_of(call, id, version)
     aggregate = await _aggregate(call, kind, id, version, head)
-    members = await rendered(aggregate.state_for(call.actor.id), call.services.store)
+    members = await rendered(aggregate.state_for(call.actor.id), TagNames(call.services.store).when(then))
     if getattr(aggregate, "deleted", False):
         members["deleted"] = True
     return single(call, json_bytes(members).decode(), aggregate.version, head)
@@ -165,22 +172,29 @@ async def compare(kind: str, id: UUID, query: Annotated[SpanQuery, Query()], cal
     """The net difference between two versions; version 0 is before its creation."""
     await reader(call).log_at_least(call)
     head = await call.services.log.head()
+    names = TagNames(call.services.store)
     states: list[dict[str, Any]] = []
     for version in (query.from_version, query.to_version):
-        if version == 0:
-            await _aggregate(call, kind, id, LAST_VERSION, head)
-            states.append({})
-            continue
-        aggregate = await _aggregate(call, kind, id, version, head)
-        states.append(await whole_state(aggregate, call.services.store))
-    body = {"from": query.from_version, "to": query.to_version, "changes": difference(*states)}
-    return plain(body, head)
+        aggregate = await _aggregate(call, kind, id, version or LAST_VERSION, head)
+        states.append(state_as_json(aggregate) if version else {})
+    before, after = states
+    if before.get("tag_ids") == after.get("tag_ids"):  # whatever they are called
+        before, after = ({name: value for name, value in state.items() if name != "tag_ids"} for state in states)
+    moments = [await _position_of(call, id, version) for version in (query.from_version, query.to_version)]
+    changes = difference(*[await rendered(state, names.when(at)) for state, at in zip((before, after), moments, strict=True)])
+    return plain({"from": query.from_version, "to": query.to_version, "changes": changes}, head)
 
 
 async def version_at(call: Call, stream_id: UUID, moment: datetime) -> int:
     """A stream's version at a time; 0 before its first event."""
     rows = await call.services.log.stream(stream_id)
     return max((row.stream_version for row in rows if row.recorded_at <= moment), default=0)
+
+
+async def _position_of(call: Call, stream_id: UUID, version: int) -> int:
+    """Where a version of a stream came to be; 0 where there is none."""
+    rows = await call.services.log.stream(stream_id, after=version - 1, upto=version)
+    return rows[0].position if rows else 0
 
 
 async def _aggregate(call: Call, kind: str, id: UUID, version: int, head: int) -> Any:

@@ -67,18 +67,45 @@ def test_what_belongs_to_a_task_that_one_does_not_see_is_not_there(url: str, ann
 
 def test_history_tells_of_comments_and_time_too(ann: Person) -> None:
     task_id = ann.create_task(title="Told")["id"]
-    ok(ann.client.post(f"/tasks/{task_id}/comments", json={"body": "x"}, headers={"X-Change-Reason": "asked"}))
-    ok(ann.client.post(f"/tasks/{task_id}/time-entries", json={"minutes": 30}))
+    ok(ann.client.post(f"/tasks/{task_id}/comments", json={"body": "hello"}, headers={"X-Change-Reason": "asked"}))
+    ok(ann.client.post(f"/tasks/{task_id}/time-entries", json={"minutes": 30, "spent_on": "2026-11-20"}))
     ok(ann.client.patch(f"/tasks/{task_id}", json={"status": "done", "reason": "it is"}))
     items = ok(ann.client.get(f"/tasks/{task_id}/history"))["items"]
     assert [(i["version"], i["type"], i["reason"]) for i in items] == [
         (1, "task.created", None), (2, "task.commented", "asked"), (3, "task.time_logged", None), (4, "task.moved", "it is"),
     ]  # fmt: skip
-    assert {"field": "comments_count", "old": 0, "new": 1} in items[1]["changes"]
-    assert {"field": "logged_minutes", "old": 0, "new": 30} in items[2]["changes"]
+    assert items[1]["changes"] == [{"field": "comment", "old": None, "new": "hello"}]
+    spent = {"field": "spent_on", "old": None, "new": "2026-11-20"}
+    assert items[2]["changes"] == [spent, {"field": "logged_minutes", "old": 0, "new": 30}]
     assert {"field": "status", "old": "todo", "new": "done"} in items[3]["changes"]
     assert {i["actor"]["id"] for i in items} == {ann.id}
     assert items[0]["actor"]["name"] == "Ann"
+
+
+def test_histories_call_tags_as_they_were_called_then(url: str) -> None:
+    ann = join(url)
+    repeated = {"json": {"title": "Sweep", "tags": ["late", "lab"]}, "headers": {"Idempotency-Key": "names"}}
+    first = ann.client.post("/tasks", **repeated)  # type: ignore[arg-type]  # the client's options
+    path, audit = f"/tasks/{first.json()['id']}", f"/audit/task/{first.json()['id']}"
+    late = ok(ann.client.get("/tags", params={"sort": "-name", "limit": 1}))["items"][0]["id"]
+    second = ok(ann.client.patch(path, json={"tags": ["lab", "late"]}))
+    ok(ann.client.patch(f"/tags/{late}", json={"name": "overdue"}))
+    ok(ann.client.patch(path, json={"tags": ["overdue", "x"]}))
+    assert ann.client.delete(f"/tags/{late}").status_code == 204
+    ok(ann.client.patch(path, json={"title": "Mop"}))
+
+    changes = [{c["field"]: (c["old"], c["new"]) for c in i["changes"]} for i in ok(ann.client.get(f"{path}/history"))["items"]]
+    assert [c.get("tags") for c in changes] == [
+        (None, ["late", "lab"]), (["late", "lab"], ["lab", "late"]), (["lab", "overdue"], ["overdue", "x"]), None,
+    ]  # fmt: skip
+    assert ok(ann.client.get(audit, params={"version": 1})) == first.json()
+    assert ok(ann.client.get(audit, params={"as_of": second["updated_at"]})) == second
+    assert ok(ann.client.get(audit)) == ok(ann.client.get(path))
+    net = ok(ann.client.get(f"{audit}/diff", params={"from": 1, "to": 3}))["changes"]
+    assert net == [{"field": "tags", "old": ["late", "lab"], "new": ["overdue", "x"]}]
+    assert [c["field"] for c in ok(ann.client.get(f"{audit}/diff", params={"from": 3, "to": 4}))["changes"]] == ["title"]
+    again = ann.client.post("/tasks", **repeated)  # type: ignore[arg-type]  # likewise
+    assert (again.headers["Idempotency-Replayed"], again.json()) == ("true", first.json())
 
 
 def test_tags_are_listed_and_a_renamed_or_deleted_one_shows_in_all_tasks(url: str) -> None:
