@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
+from uuid import UUID
 
 import orjson
 from eventsourcing.domain import AggregateEvent
@@ -13,9 +14,10 @@ from eventsourcing.domain import AggregateEvent
 from domain.aggregates.access import refused as refused_fact
 from domain.kernel.aggregate import Root
 from domain.kernel.command import Command, Context, IdempotencyKey
-from domain.kernel.errors import DomainError
+from domain.kernel.errors import BatchRefused, DomainError, PolicyDenied
 from infrastructure.event_store.store import AggregateStore
 from infrastructure.http.call import Call, Headers, Reply, json_reply
+from infrastructure.http.problems import status_of
 from infrastructure.presenting import presented
 from infrastructure.receipts import Outcome
 from projections.statements import Statement
@@ -49,6 +51,19 @@ async def dispatch(
 async def dispatch_quietly(call: Call, command: Command, *, reason: str | None = None) -> Reply:
     """Run a command that answers nothing: 204."""
     return Reply(204, b"", told(await run(call, command, reason=reason)))
+
+
+async def dispatch_each(call: Call, command: Command, *, reason: str | None = None) -> Reply:
+    """Run a command that consists of others, and answer a row each.  If-Match is ignored; a 403 in a row is remembered as any."""
+    try:
+        outcome = await run(call, command, reason=reason, with_if_match=False)
+    except BatchRefused as error:
+        await _remember_refused_parts(call, error.facts["results"])
+        raise
+    results = outcome.facts["results"]
+    if not outcome.replayed:
+        await _remember_refused_parts(call, results)
+    return json_reply(200, orjson.dumps({"results": results}), told(outcome))
 
 
 async def candidates(call: Call, statement: Statement) -> dict[str, Any]:
@@ -86,10 +101,24 @@ async def answered(call: Call) -> Outcome | None:
 
 async def remember_refusal(call: Call, error: DomainError) -> None:
     """A refusal of somebody logged in is a security event."""
+    await _remember(call, error.code)
+
+
+async def _remember_refused_parts(call: Call, results: Sequence[Mapping[str, Any]]) -> None:
+    """One event for each reason, however many things it was refused for."""
+    refused: dict[str, list[UUID]] = {}
+    for row in results:
+        if (problem := row.get("problem")) is not None and problem["status"] == status_of(PolicyDenied):
+            refused.setdefault(problem["type"].rpartition("/")[2], []).append(row["id"])
+    for code, target_ids in refused.items():
+        await _remember(call, code, target_ids)
+
+
+async def _remember(call: Call, code: str, target_ids: Sequence[UUID] = ()) -> None:
     bus = call.services.bus
     assert bus is not None, "command routes run in processes that can write"
     assert call.actor.id is not None, "only logged-in people are refused"
-    fact = refused_fact(call.actor.id, call.scope["method"], quote(call.path, safe="/:@")[:200], error.code)
+    fact = refused_fact(call.actor.id, call.scope["method"], quote(call.path, safe="/:@")[:200], code, target_ids)
     await bus.note(fact, call.actor, _context(call, None))
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Literal
 from uuid import UUID
 
-import orjson
 from pydantic import AfterValidator, Field
 
-from command_api.dependencies import dispatch, run, told
+from command_api.dependencies import dispatch, dispatch_each
 from command_api.people import ProfilePatch
 from domain.commands.accounts import BulkAccounts, DeactivateAccount, LogOutAccount, OfAccount, ReactivateAccount, ReviseAccount
-from infrastructure.http.call import Reply, json_reply
+from infrastructure.http.call import Reply
 from infrastructure.http.documents import CommandCall, commands
 from infrastructure.http.routing import JSON_OR_PATCH, MIB, Router, access
 from infrastructure.http.values import Body, ReasonBody, Text
@@ -51,8 +50,7 @@ class BulkAction(Body):
 async def bulk(body: BulkAction, call: CommandCall) -> Reply:
     """Deactivate, reactivate or log out many people, in one append.  What is refused is told in its row."""
     command = BulkAccounts(parts=[ACTIONS[body.action](user_id=user_id) for user_id in body.user_ids])
-    outcome = await run(call, command, reason=body.reason, with_if_match=False)
-    return json_reply(200, orjson.dumps({"results": outcome.facts["results"]}), told(outcome))
+    return await dispatch_each(call, command, reason=body.reason)
 
 
 @router.patch("/{user_id}", response_model=ProfileOut, operation_id="updateUser", responses=commands(403, 409, 412))

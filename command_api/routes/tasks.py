@@ -6,14 +6,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-import orjson
 from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
 
-from command_api.dependencies import candidates, dispatch, dispatch_quietly, run, told
+from command_api.dependencies import candidates, dispatch, dispatch_each, dispatch_quietly
 from domain.aggregates.tasks import Priority, Status
 from domain.commands.tasks import BulkUpdateTasks, CreateTask, DeleteTask, RestoreTask, ReviseTask
 from domain.kernel.permissions import Reach, reach
-from infrastructure.http.call import Call, Reply, json_reply
+from infrastructure.http.call import Call, Reply
 from infrastructure.http.documents import ClientId, CommandCall, commands
 from infrastructure.http.problems import InvalidRequest
 from infrastructure.http.routing import JSON_OR_PATCH, MIB, Router, access
@@ -163,8 +162,7 @@ async def create(body: NewTask, call: CommandCall) -> Reply:
 async def bulk_update(body: BulkUpdate, call: CommandCall) -> Reply:
     """Change many tasks at once, in one append.  What is refused is told in its row; with `atomic` it is 409 and changes nothing."""
     command = BulkUpdateTasks(find=_found(body, call), changes=_given(body.changes), atomic=body.atomic)
-    outcome = await run(call, command, reason=body.reason, with_if_match=False)
-    return json_reply(200, orjson.dumps({"results": outcome.facts["results"]}), told(outcome))
+    return await dispatch_each(call, command, reason=body.reason)
 
 
 @router.put("/{task_id}", response_model=TaskOut, operation_id="replaceTask", responses=commands(403, 404, 409, 412, 422, 428))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from domain.kernel.aggregate import UNRECORDED, Root, derived_id
@@ -31,10 +33,16 @@ class AccessLog(Root):
         """Somebody logged in asked for what they may not do."""
 
         TOPIC = "access.refused"
+        class_version = 2
         IN_ONE_ORGANIZATION = True  # the one that was active: what somebody tries there is nobody else's business
         method: str
         path: str
         code: str
+        target_ids: tuple[UUID, ...] = ()  # of a request about many things: those that it was refused for
+
+        @staticmethod
+        def upcast_v1_v2(state: dict[str, Any]) -> None:
+            state["target_ids"] = []
 
     class MailAsked(Event):
         """Somebody asked for a mail to an address to which none goes.  `identifier_id`: a keyed hash of that address."""
@@ -66,11 +74,12 @@ def login_failed(account_id: UUID | None, identifier_id: UUID) -> AccessLog.Logi
     )  # fmt: skip
 
 
-def refused(user_id: UUID, method: str, path: str, code: str) -> AccessLog.Refused:
+def refused(user_id: UUID, method: str, path: str, code: str, target_ids: Sequence[UUID] = ()) -> AccessLog.Refused:
     """The fact of a refused request."""
     return AccessLog.Refused(  # type: ignore[call-arg]  # likewise
-        originator_id=AccessLog.id_for(user_id), originator_version=0, timestamp=UNRECORDED, method=method, path=path, code=code
-    )
+        originator_id=AccessLog.id_for(user_id), originator_version=0, timestamp=UNRECORDED,
+        method=method, path=path, code=code, target_ids=tuple(target_ids),
+    )  # fmt: skip
 
 
 def mail_asked(identifier_id: UUID, purpose: str) -> AccessLog.MailAsked:

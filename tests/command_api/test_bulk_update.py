@@ -144,6 +144,18 @@ def test_what_is_out_of_reach_fails_in_its_row(site: Site, ann: Caller, role: st
     assert rows[1]["status"] == "updated"
 
 
+@pytest.mark.parametrize("atomic", [False, True])
+def test_what_is_forbidden_in_rows_is_remembered_as_any_refusal_once_for_each_reason(site: Site, ann: Caller, atomic: bool):
+    who = site.colleague(ann, "staff", f"sam{atomic}")
+    others, mine = [ann.new_task()["id"] for _ in range(3)], who.new_task()["id"]
+    ask = {"task_ids": [*others, mine, str(uuid4())], "changes": {"title": "x"}, "atomic": atomic}
+    before = site.log.head()
+    for _ in range(2):  # a refusal is decided anew, a repeated answer is not
+        who.post(PATH, ask, idempotency_key="rows")
+    found = [data for topic, data, _ in site.log.events(before) if topic == "access.refused"]
+    assert found == [{"method": "POST", "path": "/api/v1" + PATH, "code": "not-your-task", "target_ids": others}] * (2 if atomic else 1)
+
+
 def test_a_stranger_as_assignee_is_refused_in_every_row(site: Site, ann: Caller, bob: Caller):
     with site.log.gains("task.created"):
         rows = ann.post(PATH, {"task_ids": tasks_of(ann, 1), "changes": {"assignee_id": bob.id}}).json()["results"]

@@ -69,7 +69,7 @@ def test_a_refused_role_is_remembered_once_with_what_was_asked(site: Site, audit
     before = site.log.head()
     problem(auditor.post("/tasks", {"title": "x"}, x_request_id="who-was-it"), 403, "role-forbids")
     [(topic, data, metadata)] = site.log.events(before)
-    assert (topic, data) == ("access.refused", {"method": "POST", "path": "/api/v1/tasks", "code": "role-forbids"})
+    assert (topic, data) == ("access.refused", {"method": "POST", "path": "/api/v1/tasks", "code": "role-forbids", "target_ids": []})
     assert (metadata["request_id"], metadata["role"]) == ("who-was-it", "auditor")
 
 
