@@ -6,6 +6,7 @@ An error's docstring is its message: facts are filled in from its keyword argume
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, ClassVar
 
 
@@ -23,7 +24,13 @@ class DomainError(Exception):
     def message(self) -> str:
         """The docstring's first paragraph with the facts filled in."""
         text = (type(self).__doc__ or "").split("\n\n")[0]
-        return " ".join(text.split()).format_map(self.facts)
+        return " ".join(text.split()).format_map({name: _in_words(value) for name, value in self.facts.items()})
+
+
+def _in_words(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
 
 
 class PolicyDenied(DomainError):

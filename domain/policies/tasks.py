@@ -106,10 +106,19 @@ async def _at_work(priority: Priority, actor: Actor, store: Reader, now: datetim
     assert actor.id is not None, "a role belongs to somebody"
     assert actor.organization_id is not None, "in an organization"
     organization = await store.peek(Organization, actor.organization_id)
-    zone = (await store.peek(User, actor.id)).working_zone(now)
+    user = await store.peek(User, actor.id)
     hours = WorkingHours(**organization.working_hours, week_days=organization.week_days)
-    if not hours.are_open(now, zone):
-        raise OutsideWorkingHours(opens_at=hours.opens_at(now, zone))
+    if not hours.are_open(now, user.working_zone(now)):
+        raise OutsideWorkingHours(opens_at=_opens_at(hours, user, now))
+
+
+def _opens_at(hours: WorkingHours, user: User, now: datetime) -> datetime | None:
+    """By the clock that will count then: another zone may have been chosen, and be about to."""
+    opens_at = hours.opens_at(now, user.working_zone(now))
+    moves_at = user.timezone_counts_from
+    if moves_at is None or moves_at <= now or (opens_at is not None and opens_at < moves_at):
+        return opens_at
+    return moves_at if hours.are_open(moves_at, user.timezone) else hours.opens_at(moves_at, user.timezone)
 
 
 def _reaches(task: Task, how_far: Reach, actor: Actor) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -54,12 +54,12 @@ async def team() -> Team:
     return Team(desk, boss, Actor(id=user.id, name="Dev", role=Role.DEVELOPER, organization_id=clinic.id))
 
 
-async def refused(team: Team, command: Command, now: datetime = AT_HOME) -> None:
+async def refused(team: Team, command: Command, now: datetime = AT_HOME, opens_at: datetime = OPENS_AT) -> None:
     """Nothing is stored, and it is told when the hours begin."""
     head = await team.desk.log.head()
     with pytest.raises(OutsideWorkingHours) as refusal:
         await team.dev_asks(command, now)
-    assert refusal.value.facts == {"opens_at": OPENS_AT}
+    assert refusal.value.facts == {"opens_at": opens_at}
     assert await team.desk.log.head() == head
 
 
@@ -157,12 +157,31 @@ async def test_the_zone_is_the_developers_and_a_new_one_counts_from_the_next_mid
     assert team.dev.id is not None
     move = ReviseProfile(user_id=team.dev.id, changes={"timezone": "America/New_York"})
     assert (await team.dev_asks(move, AT_HOME)).timezone == "America/New_York"
-    await refused(team, create_task(), AT_HOME)  # 07:30 in New York, closed there too
-    in_new_york = datetime(2026, 11, 20, 15, tzinfo=UTC)  # 10:00 there, 20:30 in Kolkata
-    await refused(team, create_task(), in_new_york)
     midnight = datetime(2026, 11, 20, 18, 30, tzinfo=UTC)  # in Kolkata; 13:30 in New York
-    await refused(team, create_task(), midnight.replace(minute=29))
+    await refused(team, create_task(), AT_HOME, midnight)  # 07:30 in New York, closed there too
+    in_new_york = datetime(2026, 11, 20, 15, tzinfo=UTC)  # 10:00 there, 20:30 in Kolkata
+    await refused(team, create_task(), in_new_york, midnight)
+    await refused(team, create_task(), midnight.replace(minute=29), midnight)
     assert (await team.dev_asks(create_task(), midnight)).version == 1
+
+
+@pytest.mark.parametrize(
+    ("zone", "asked_at", "opens_at"),
+    [
+        ("America/New_York", "2026-11-20T01:00", "2026-11-20T03:30"),  # the old zone's morning comes first
+        ("America/New_York", "2026-11-20T13:00", "2026-11-20T18:30"),  # the change comes in the middle of the new zone's day
+        ("Europe/London", "2026-11-20T13:00", "2026-11-21T09:00"),  # the change comes in the new zone's evening
+        ("Pacific/Auckland", "2026-11-20T13:00", "2026-11-20T20:00"),  # and here before its morning
+    ],
+)
+async def test_the_hours_open_by_the_zone_that_counts_by_then(team: Team, zone: str, asked_at: str, opens_at: str):
+    assert team.dev.id is not None
+    now = datetime.fromisoformat(asked_at).replace(tzinfo=UTC)
+    await team.dev_asks(ReviseProfile(user_id=team.dev.id, changes={"timezone": zone}), now)
+    opening = datetime.fromisoformat(opens_at).replace(tzinfo=UTC)
+    await refused(team, create_task(), now, opening)
+    await refused(team, create_task(), opening - timedelta(microseconds=1), opening)
+    assert (await team.dev_asks(create_task(), opening)).version == 1
 
 
 async def test_what_is_not_there_or_not_ones_own_is_told_first(team: Team):
