@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import orjson
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from command_api.dependencies import answered, note, told
 from domain.aggregates.operations import Operations
@@ -43,16 +43,10 @@ class RebuildBody(RebuildAllBody):
         return self
 
 
-def _not_blank(text: str) -> str:
-    if not text.strip():
-        raise ValueError("must not be blank")
-    return text
-
-
 class SkipBody(Body):
     """Why an event is left out."""
 
-    reason: Annotated[str, Text(1, 1000, multiline=True), AfterValidator(_not_blank), Field(examples=["Wrong by a bug that is fixed."])]
+    reason: Annotated[str, Text(1, 1000, multiline=True), Field(examples=["Wrong by a bug that is fixed."])]
 
 
 Act = Callable[[Any, Any], Awaitable[Any]]

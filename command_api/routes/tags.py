@@ -10,7 +10,7 @@ from pydantic import Field
 from command_api.dependencies import dispatch, dispatch_quietly
 from domain.commands.tags import CreateTag, DeleteTag, ReviseTag
 from infrastructure.http.call import Reply
-from infrastructure.http.documents import CommandCall, commands
+from infrastructure.http.documents import ClientId, CommandCall, commands
 from infrastructure.http.routing import JSON_OR_PATCH, Router, access
 from infrastructure.http.values import ReasonBody, Text
 from projections.answers.tags import TagOut
@@ -24,6 +24,7 @@ Color = Annotated[str, Field(pattern="^#[0-9A-Fa-f]{6}$", examples=["#c02020"])]
 class NewTag(ReasonBody):
     """A tag to make."""
 
+    id: ClientId | None = None
     name: Name
     color: Color | None = None
 
@@ -39,7 +40,7 @@ class TagPatch(ReasonBody):
 @access(commands=(CreateTag,))
 async def create(body: NewTag, call: CommandCall) -> Reply:
     """Make a tag; using an unknown name in a task does the same."""
-    return await dispatch(call, CreateTag(name=body.name, color=body.color), status=201, reason=body.reason, at="/api/v1/tags")
+    return await dispatch(call, CreateTag(id=body.id, name=body.name, color=body.color), status=201, reason=body.reason, at="/api/v1/tags")
 
 
 @router.patch("/{tag_id}", response_model=TagOut, operation_id="updateTag", responses=commands(403, 404, 409, 412, 422))

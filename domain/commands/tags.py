@@ -11,6 +11,7 @@ from domain.aggregates.reservations import AlreadyTaken, Reservation
 from domain.aggregates.tags import Tag
 from domain.kernel.aggregate import Root
 from domain.kernel.command import Command, Context, Decision
+from domain.kernel.ids import id_for
 from domain.kernel.ports import Reader, Store
 from domain.kernel.registry import handles
 from domain.kernel.text import folded
@@ -28,6 +29,7 @@ class TagNameTaken(AlreadyTaken):
 class CreateTag(Command):
     """Make a tag that no task has yet."""
 
+    id: UUID | None = None  # None: the server makes one
     name: str
     color: str | None
 
@@ -58,7 +60,8 @@ class DeleteTag(OfTag):
 async def create_tag(command: CreateTag, store: Store, context: Context) -> Decision:
     organization_id = context.actor.organization_id
     assert organization_id is not None, "tags live in organizations"
-    tag = Tag(id=context.new_id(), organization_id=organization_id, name=command.name, color=command.color)
+    tag_id = await id_for(command.id, store, context)
+    tag = Tag(id=tag_id, organization_id=organization_id, name=command.name, color=command.color)
     return Decision(save=(tag, await _claimed(tag, command.name, store, context)), answer=tag)
 
 

@@ -13,15 +13,10 @@ from domain.aggregates.tasks import Priority, Status, Task
 from domain.commands.tags import NamedTags, tags_by_name, without_deleted
 from domain.kernel.aggregate import Root
 from domain.kernel.command import Command, Context, Decision
-from domain.kernel.errors import Invalid, InvariantViolated
+from domain.kernel.errors import Invalid
+from domain.kernel.ids import id_for
 from domain.kernel.ports import Store
 from domain.kernel.registry import handles
-
-
-class IdTaken(InvariantViolated):
-    """The id {id} is taken; give another one, or none."""
-
-    code = "id-taken"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,12 +79,11 @@ async def create_task(command: CreateTask, store: Store, context: Context) -> De
     actor = context.actor
     assert actor.id is not None, "the policy lets nobody else in"
     assert actor.organization_id is not None, "and only with an organization"
-    if command.id is not None and await store.glance(Root, command.id) is not None:
-        raise IdTaken(id=command.id)
+    task_id = await id_for(command.id, store, context)
     await _must_be_member(command.assignee_id, store, context)
     tags = await tags_by_name(command.tags, actor.organization_id, store, context) if command.tags else NamedTags()
     task = Task(
-        id=command.id or context.new_id(), organization_id=actor.organization_id, creator_id=actor.id, title=command.title,
+        id=task_id, organization_id=actor.organization_id, creator_id=actor.id, title=command.title,
         description=command.description, status=command.status, priority=command.priority, assignee_id=command.assignee_id,
         due_at=command.due_at, estimate_minutes=command.estimate_minutes, tag_ids=tags.ids,
     )  # fmt: skip

@@ -32,8 +32,8 @@ _MARKS = "".join(chr(c) for c in range(0x300, 0x1E94B) if unicodedata.combining(
 _PILE = re.compile(f"[{_MARKS}]{{31}}")
 _LONGER = 4  # at most so many times as long is a text before it is composed
 _ZONES = frozenset(available_timezones())
-LINE_PATTERN = r"^[^\u0000-\u001f\u007f-\u009f]*$"
-LINES_PATTERN = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$"
+_IN_LINE = r"\u0000-\u001f\u007f-\u009f"  # not to be in text of one line
+_IN_LINES = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f"
 
 
 def fault_in_text(text: str, *, multiline: bool) -> str | None:
@@ -41,6 +41,11 @@ def fault_in_text(text: str, *, multiline: bool) -> str | None:
     if (_LINES if multiline else _LINE).search(text):
         return "must not hold control characters or lone surrogates"
     return None
+
+
+def is_blank(text: str) -> bool:
+    """Whether there is nothing to see: spaces of any kind, and characters that only shape others."""
+    return all(character.isspace() or unicodedata.category(character) == "Cf" for character in text)
 
 
 def composed(text: str, most: int) -> str:
@@ -54,7 +59,7 @@ def composed(text: str, most: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Text with so many characters, NFC-normalized first: `Annotated[str, Text(1, 255)]`."""
+    """Text with so many characters, NFC-normalized first: `Annotated[str, Text(1, 255)]`.  What must not be empty is not blank."""
 
     least: int
     most: int
@@ -68,13 +73,16 @@ class Text:
             text = composed(text, self.most)
         if not self.least <= len(text) <= self.most:
             raise ValueError(f"must have {self.least} to {self.most} characters")
+        if self.least and is_blank(text):
+            raise ValueError("must not be blank")
         return text
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_after_validator_function(self.check, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        pattern = LINES_PATTERN if self.multiline else LINE_PATTERN
+        refused = _IN_LINES if self.multiline else _IN_LINE
+        pattern = rf"^[^{refused}]*[^{refused}\s][^{refused}]*$" if self.least else f"^[^{refused}]*$"
         return {**handler(schema), "minLength": self.least, "maxLength": self.most, "pattern": pattern}
 
 

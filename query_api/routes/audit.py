@@ -17,12 +17,8 @@ from domain.kernel.aggregate import kinds
 from domain.kernel.errors import NotFound
 from infrastructure.event_search import AuditSight, EventFilter
 from infrastructure.event_store.log import LAST_VERSION
-<<<<<<< HEAD
 from infrastructure.event_store.transcoding import UnreadableEvent
-from infrastructure.history import difference
-=======
 from infrastructure.history import difference, state_as_json
->>>>>>> 8316155 (Histories and past states call tags as they were called then, and tell a comment's words; a repeat gives the names of its first answer)
 from infrastructure.http.call import Call, Reply, json_reply
 from infrastructure.http.documents import QueryCall, problems
 from infrastructure.http.paging import Page, page_body

@@ -45,10 +45,21 @@ def test_a_name_is_taken_whatever_its_case_and_whoever_made_it(site: Site, ann: 
     assert new_tag(bob, "Straße")["name"] == "Straße", "another organization"
 
 
-@pytest.mark.parametrize("wrong", [{"name": ""}, {"name": "x" * 101}, {"name": "a\nb"}, {}, {"name": "n", "color": "red"}])
+@pytest.mark.parametrize(
+    "wrong", [{"name": ""}, {"name": " \u2003"}, {"name": "x" * 101}, {"name": "a\nb"}, {}, {"name": "n", "color": "red"}]
+)
 def test_a_tag_that_is_none_is_refused(site: Site, ann: Caller, wrong: dict[str, Any]):
     with site.log.gains():
         assert pointers(ann.post("/tags", wrong)) == ["#/color" if "color" in wrong else "#/name"]
+
+
+def test_a_client_may_make_a_tags_id(site: Site, ann: Caller):
+    wanted = str(uuid4())
+    made = ann.post("/tags", {"id": wanted, "name": "with an id"})
+    assert (made.json()["id"], made.headers["location"]) == (wanted, f"/api/v1/tags/{wanted}")
+    with site.log.gains():
+        for taken in (wanted, ann.id):
+            problem(ann.post("/tags", {"id": taken, "name": "another"}), 409, "id-taken")
 
 
 def test_a_renamed_tag_shows_in_its_tasks_without_an_event_in_them(site: Site, ann: Caller):

@@ -65,6 +65,7 @@ def test_time_is_spent_today_where_one_lives_unless_said_otherwise(site: Site):
     ("path", "body", "pointer"),
     [
         ("comments", {"body": ""}, "#/body"),
+        ("comments", {"body": " \n\t"}, "#/body"),
         ("comments", {"body": "x" * 10_001}, "#/body"),
         ("comments", {"body": "\u0000"}, "#/body"),
         ("comments", {}, "#/body"),

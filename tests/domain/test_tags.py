@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Any
 from uuid import UUID
 
 import pytest
 
 from domain.aggregates.tags import Tag
 from domain.aggregates.tasks import Priority, Status, Task
-from domain.commands.tags import DeleteTag, ReviseTag
 from domain.commands.tasks import CreateTask, ReviseTask
 from domain.kernel.errors import NotFound
-from infrastructure.event_store.memory import MemoryLog
-from infrastructure.event_store.records import Append, Stored
 from tests.support.desk import Desk
 from tests.support.given import given
 from tests.support.world import ANN_AS_OWNER, CLINIC, THIS, fact
@@ -86,33 +81,6 @@ async def test_revising_tags_is_one_fact_in_the_task(tags: list[str]):
     changed = (await desk.ask(ReviseTask(task_id=task.id, changes={"tags": tags}))).answer
     assert [t for t in await desk.topics(head) if t.startswith("task.")] == ["task.revised"]
     assert await names(desk, changed) == tags
-
-
-class RacingLog(MemoryLog):
-    """Before the next append, somebody else is quicker."""
-
-    meanwhile: Callable[[], Awaitable[Any]] | None = None
-
-    async def append(self, append: Append) -> Stored:
-        meanwhile, self.meanwhile = self.meanwhile, None
-        if meanwhile is not None:
-            await meanwhile()
-        return await super().append(append)
-
-
-@pytest.mark.parametrize("verb", ["created", "revised"])
-@pytest.mark.parametrize("rival", [DeleteTag, ReviseTag])
-async def test_a_task_never_gets_a_tag_that_lost_its_name_at_the_same_moment(verb: str, rival: type[DeleteTag | ReviseTag]):
-    log = RacingLog()
-    desk = Desk(log=log)
-    old = (await desk.ask(with_tags("urgent"))).answer.tag_ids[0]
-    plain = (await desk.ask(with_tags())).answer
-    rival_asks = DeleteTag(tag_id=old) if rival is DeleteTag else ReviseTag(tag_id=old, changes={"name": "late"})
-    log.meanwhile = lambda: desk.neighbor().ask(rival_asks)
-    ask = with_tags("Urgent") if verb == "created" else ReviseTask(task_id=plain.id, changes={"tags": ["Urgent"]})
-    task = (await desk.ask(ask)).answer
-    assert await names(desk, task) == ["Urgent"]
-    assert old not in task.tag_ids
 
 
 CREATED = fact(Tag.Created, organization_id=CLINIC, name="urgent", color=None)

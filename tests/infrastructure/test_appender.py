@@ -12,7 +12,7 @@ import pytest
 from domain.kernel.errors import Unavailable
 from infrastructure.event_store.appender import QueueFull
 from infrastructure.event_store.log import PostgresLog
-from infrastructure.event_store.records import Append, KeyRepeated, Stored, StreamAppend, VersionConflict
+from infrastructure.event_store.records import Append, KeyRepeated, Stored, VersionConflict
 from tests.conftest import Database
 from tests.support.logs import a_fact, a_receipt, an_append, one_event, opened_log, running_appender, stream
 from tests.support.proxy import Cut, proxied
@@ -38,20 +38,6 @@ async def test_appends_that_wait_are_written_in_one_batch(database: Database):
         await asyncio.gather(*(appender.append(one_event()) for _ in range(200)))
         assert appender.statistics.appends == 200
         assert appender.statistics.batches <= 3
-
-
-async def test_streams_that_are_only_looked_at_may_be_in_a_batch_many_times_but_not_beside_their_writer(database: Database):
-    guarded = uuid4()
-    async with running_appender(database.app_url) as appender:
-        await appender.append(one_event(guarded))
-        before = appender.statistics.batches
-        looking = [an_append(stream(uuid4(), 0), StreamAppend(guarded, 1, ())) for _ in range(100)]
-        assert all(isinstance(a, Stored) for a in await asyncio.gather(*map(appender.append, looking)))
-        assert appender.statistics.batches - before <= 3
-        mixed = [an_append(stream(uuid4(), 0), StreamAppend(guarded, 1, ())) for _ in range(20)]
-        answers = await asyncio.gather(*map(appender.append, [*mixed[:10], one_event(guarded, 1), *mixed[10:]]), return_exceptions=True)
-    assert all(isinstance(a, Stored) for a in answers[:11])
-    assert all(isinstance(a, VersionConflict) for a in answers[11:])
 
 
 async def test_a_batch_is_one_transaction_with_one_time_for_each_event(database: Database):

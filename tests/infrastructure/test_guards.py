@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from domain.aggregates.emails import UserEmails
 from domain.aggregates.sessions import UserSessions
+from domain.aggregates.tags import Tag
 from domain.aggregates.users import User
 from domain.commands.accounts import DeactivateAccount
 from domain.commands.erasures import ErasePerson, PlaceLegalHold
 from domain.commands.passwords import ChangePassword
 from domain.commands.sessions import WrongCredentials
+from domain.commands.tags import DeleteTag, ReviseTag
 from domain.kernel.actor import ANYBODY, Actor
 from domain.kernel.command import Command
 from domain.kernel.errors import DomainError
 from infrastructure.event_store.log import EventLog
-from tests.support.asks import PASSWORD, log_in, open_account
+from infrastructure.event_store.records import Stored, StreamAppend, VersionConflict
+from tests.conftest import Database
+from tests.support.asks import PASSWORD, create_task, log_in, open_account, revise
 from tests.support.desk import Desk
+from tests.support.logs import an_append, one_event, running_appender, stream
 from tests.support.world import ANN, ANN_AS_OWNER
 
 ROOT = replace(ANN_AS_OWNER, superuser=True)
@@ -85,6 +92,35 @@ async def test_a_hold_on_somebody_who_is_erased_at_that_moment_is_refused():
     user = await open_account(desk)
     with pytest.raises(DomainError, match="erased"):
         await interrupted(desk, ErasePerson(user_id=user.id)).ask(PlaceLegalHold(user_id=user.id, reason="A trial."), ROOT)
+
+
+@pytest.mark.parametrize("verb", ["created", "revised"])
+@pytest.mark.parametrize("rival", [DeleteTag, ReviseTag])
+async def test_a_task_never_gets_a_tag_that_loses_its_name_at_that_moment(verb: str, rival: type[DeleteTag | ReviseTag]):
+    desk = Desk()
+    old = (await desk.ask(create_task(tags=["urgent"]))).answer.tag_ids[0]
+    plain = (await desk.ask(create_task())).answer
+    rival_asks = DeleteTag(tag_id=old) if rival is DeleteTag else ReviseTag(tag_id=old, changes={"name": "late"})
+    ask = create_task(tags=["Urgent"]) if verb == "created" else revise(plain, tags=["Urgent"])
+    task = (await interrupted(desk, rival_asks, ANN_AS_OWNER).ask(ask)).answer
+    [tag_id] = task.tag_ids
+    tag, _ = await desk.store.load(Tag, tag_id, fresh=True)
+    assert tag is not None
+    assert (tag.name, tag.deleted, tag_id == old) == ("Urgent", False, False)
+
+
+async def test_streams_that_are_only_looked_at_may_be_in_a_batch_many_times_but_not_beside_their_writer(database: Database):
+    guarded = uuid4()
+    async with running_appender(database.app_url) as appender:
+        await appender.append(one_event(guarded))
+        before = appender.statistics.batches
+        looking = [an_append(stream(uuid4(), 0), StreamAppend(guarded, 1, ())) for _ in range(100)]
+        assert all(isinstance(a, Stored) for a in await asyncio.gather(*map(appender.append, looking)))
+        assert appender.statistics.batches - before <= 3
+        mixed = [an_append(stream(uuid4(), 0), StreamAppend(guarded, 1, ())) for _ in range(20)]
+        answers = await asyncio.gather(*map(appender.append, [*mixed[:10], one_event(guarded, 1), *mixed[10:]]), return_exceptions=True)
+    assert all(isinstance(a, Stored) for a in answers[:11])
+    assert all(isinstance(a, VersionConflict) for a in answers[11:])
 
 
 async def test_an_undisturbed_decision_lands_at_once():
