@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import LiteralString
+from dataclasses import dataclass
+from typing import Any, LiteralString
 
 import orjson
 from eventsourcing.domain import AggregateEvent
@@ -13,6 +14,15 @@ from infrastructure.event_store.transcoding import encode, type_of_event
 
 APPEND: LiteralString = "SELECT outcome FROM log.append(%(batch)s::jsonb)"
 ANY_VERSION = None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """An act that was carried out.  `about`: what it was done to, where the name that it was asked for by tells nobody."""
+
+    answer: Any = None
+    about: str = ""
+    changed: bool = True  # False: all was so already; there is nothing to tell of
 
 
 def batch_of(fact: AggregateEvent, reason: str | None = None) -> dict[str, str]:

@@ -186,7 +186,7 @@ class CommandBus:
 
     async def note(
         self,
-        event: AggregateEvent,
+        event: AggregateEvent | None,
         actor: Actor,
         context: Context,
         *,
@@ -195,12 +195,16 @@ class CommandBus:
     ) -> int:
         """Store a fact that no command decides and no version guards, such as a refusal.  Answers its position.
 
-        `key`: kept with it, and with `facts`, the answer.  Errors: KeyRepeated; see `answered`.
+        None: nothing happened.  `key`: kept with it, and with `facts`, the answer.  Errors: KeyRepeated; see `answered`.
         """
-        metadata = await self._metadata.write(actor, context, about=getattr(event, "subject_id", None))
-        stream = await self._store.encode_fact(event, metadata, actor.id, actor.organization_id)
+        if event is None and key is None:
+            return await self._store.log.head()
+        streams: tuple[StreamAppend, ...] = ()
+        if event is not None:
+            metadata = await self._metadata.write(actor, context, about=getattr(event, "subject_id", None))
+            streams = (await self._store.encode_fact(event, metadata, actor.id, actor.organization_id),)
         receipt = None if key is None else Receipt(key, orjson.dumps({"facts": dict(facts or {})}, default=str).decode())
-        stored = await self._store.log.append(Append(new_id(), (stream,), actor.session_id, receipt))
+        stored = await self._store.log.append(Append(new_id(), streams, actor.session_id, receipt))
         return stored.last_position
 
     async def answered(self, key: IdempotencyKey) -> Outcome | None:

@@ -9,6 +9,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
 from domain.kernel.errors import NotFound
+from infrastructure.acts import Done
 
 FAILED: LiteralString = """
     SELECT r.id, r.reaction, r.position, e.stream_id, e.topic, r.state, r.error, r.attempts, r.finished_at AS parked_at
@@ -17,15 +18,17 @@ FAILED: LiteralString = """
 """
 RETRY: LiteralString = """
     UPDATE workers.reactions SET state = 'due', attempts = 0, next_at = now(), enqueued_at = NULL, finished_at = NULL
-    WHERE id = %(id)s AND state = 'failed' RETURNING id
+    WHERE id = %(id)s AND state = 'failed' RETURNING reaction, position
 """
 SKIP: LiteralString = """
     WITH mine AS (
         UPDATE workers.reactions SET state = 'skipped', reason = %(reason)s, finished_at = now()
-        WHERE id = %(id)s AND state = 'failed' RETURNING reaction
+        WHERE id = %(id)s AND state = 'failed' RETURNING reaction, position
+    ), counted AS (
+        INSERT INTO workers.outcomes AS o (reaction, outcome, total) SELECT reaction, 'skipped', 1 FROM mine
+        ON CONFLICT (reaction, outcome) DO UPDATE SET total = o.total + 1
     )
-    INSERT INTO workers.outcomes AS o (reaction, outcome, total) SELECT reaction, 'skipped', 1 FROM mine
-    ON CONFLICT (reaction, outcome) DO UPDATE SET total = o.total + 1 RETURNING reaction
+    SELECT reaction, position FROM mine
 """
 
 Connection = AsyncConnection[Any]
@@ -40,16 +43,18 @@ async def failed(connection: Connection) -> list[dict[str, Any]]:
     return await (await connection.cursor(row_factory=dict_row).execute(FAILED)).fetchall()
 
 
-async def retry(connection: Connection, job_id: UUID) -> None:
+async def retry(connection: Connection, job_id: UUID) -> Done:
     """It is due again, with all its attempts.  Errors: UnknownFailedJob."""
-    await _decide(connection, RETRY, {"id": job_id})
+    return await _decide(connection, RETRY, {"id": job_id})
 
 
-async def skip(connection: Connection, job_id: UUID, reason: str) -> None:
+async def skip(connection: Connection, job_id: UUID, reason: str) -> Done:
     """Nothing follows from that event.  Errors: UnknownFailedJob."""
-    await _decide(connection, SKIP, {"id": job_id, "reason": reason})
+    return await _decide(connection, SKIP, {"id": job_id, "reason": reason})
 
 
-async def _decide(connection: Connection, statement: LiteralString, parameters: dict[str, Any]) -> None:
-    if await (await connection.execute(statement, parameters)).fetchone() is None:
+async def _decide(connection: Connection, statement: LiteralString, parameters: dict[str, Any]) -> Done:
+    row = await (await connection.execute(statement, parameters)).fetchone()
+    if row is None:
         raise UnknownFailedJob(kind="failed job", id=parameters["id"])
+    return Done(about=f"{row[0]} of event {row[1]}")

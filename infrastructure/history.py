@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, LiteralString
@@ -85,7 +86,7 @@ class History:
             "id": row.actor_id, "name": name, "role": metadata.get("role"), "session_id": metadata.get("session_id"), "address": address,
         }  # fmt: skip
         data, is_whole = event_data(row, self._store.seals)
-        summary = _summary(row, name, changes) + ("" if is_whole else CANNOT_BE_READ)
+        summary = _summary(row, name, data, changes) + ("" if is_whole else CANNOT_BE_READ)
         return {
             "position": row.position, "stream_type": row.topic.partition(".")[0], "stream_id": row.stream_id, "version": row.stream_version,
             "type": row.topic, "recorded_at": as_json(row.recorded_at), "actor": actor, "reason": metadata.get("reason"),
@@ -166,8 +167,12 @@ def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict
     ]
 
 
-def _summary(row: StoredEvent, actor: str | None, changes: Iterable[Mapping[str, Any]]) -> str:
-    """A sentence for people."""
+def _summary(row: StoredEvent, actor: str | None, data: Mapping[str, Any], changes: Iterable[Mapping[str, Any]]) -> str:
+    """A sentence for people; an event whose topic says too little has one of its own, filled in with its data."""
+    known = event_types().get(row.topic)
+    own = getattr(known.event_class, "SUMMARY", "") if known is not None and data else ""
+    if own:
+        return f"{actor or 'Somebody'} - {own.format_map(defaultdict(str, data))}"
     kind, _, what = row.topic.partition(".")
     fields = [str(c["field"]) for c in changes]
     detail = f": {', '.join(fields)}" if fields and row.stream_version > 1 else ""

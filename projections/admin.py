@@ -11,6 +11,7 @@ from uuid import UUID
 from psycopg.rows import dict_row
 
 from domain.kernel.errors import InvariantViolated, NotFound
+from infrastructure.acts import Done
 from projections import generations
 from projections import jobs as job_rows
 from projections.reading import Connection
@@ -74,7 +75,9 @@ PARKED = """
     ORDER BY p.position, p.model LIMIT 1000
 """
 DECIDE = """
-    UPDATE projections.parked_events SET state = %(state)s, reason = %(reason)s WHERE id = %(id)s AND state <> 'waiting' RETURNING model
+    UPDATE projections.parked_events p SET state = %(state)s, reason = %(reason)s
+    FROM projections.checkpoints c
+    WHERE p.id = %(id)s AND p.state <> 'waiting' AND c.name = p.model AND c.generation = p.generation RETURNING p.model, p.position
 """
 
 
@@ -161,21 +164,21 @@ async def job(connection: Connection, job_id: UUID) -> dict[str, Any]:
     return found[0]
 
 
-async def cancel(connection: Connection, job_id: UUID) -> dict[str, Any]:
-    """Stop a job; a running one stops a moment later.  Cancelling what has ended is nothing.  Errors: UnknownJob."""
-    await connection.execute(CANCEL, {"id": job_id})
+async def cancel(connection: Connection, job_id: UUID) -> Done:
+    """Stop a job, which is the answer; a running one stops a moment later.  What has ended is as it is.  Errors: UnknownJob."""
+    stopped = await connection.execute(CANCEL, {"id": job_id})
     await _order(connection, "cancel")
-    return await job(connection, job_id)
+    return Done(await job(connection, job_id), changed=stopped.rowcount > 0)
 
 
-async def pause(connection: Connection, model: str) -> None:
-    """Stop following the log; nothing moves once this has returned.  Errors: UnknownProjection."""
-    await _set_paused(connection, model, paused=True)
+async def pause(connection: Connection, model: str) -> Done:
+    """Stop following the log; the leader moves nothing once this has returned.  Errors: UnknownProjection."""
+    return await _set_paused(connection, model, paused=True)
 
 
-async def resume(connection: Connection, model: str) -> None:
+async def resume(connection: Connection, model: str) -> Done:
     """Follow it again.  Errors: UnknownProjection."""
-    await _set_paused(connection, model, paused=False)
+    return await _set_paused(connection, model, paused=False)
 
 
 async def parked(connection: Connection) -> list[dict[str, Any]]:
@@ -183,29 +186,33 @@ async def parked(connection: Connection) -> list[dict[str, Any]]:
     return await _rows(connection, PARKED, {"id": None})
 
 
-async def retry(connection: Connection, parked_id: UUID) -> None:
+async def retry(connection: Connection, parked_id: UUID) -> Done:
     """Let the leader try it again, and what waits behind it.  Errors: UnknownParkedEvent."""
-    await _decide(connection, parked_id, "retrying", None)
+    return await _decide(connection, parked_id, "retrying", None)
 
 
-async def skip(connection: Connection, parked_id: UUID, reason: str) -> None:
+async def skip(connection: Connection, parked_id: UUID, reason: str) -> Done:
     """Leave it out for good, in rebuilds too, and go on with what waits behind it.  Errors: UnknownParkedEvent."""
-    await _decide(connection, parked_id, "skipping", reason)
+    return await _decide(connection, parked_id, "skipping", reason)
 
 
-async def _decide(connection: Connection, parked_id: UUID, state: str, reason: str | None) -> None:
+async def _decide(connection: Connection, parked_id: UUID, state: str, reason: str | None) -> Done:
     row = await (await connection.execute(DECIDE, {"id": parked_id, "state": state, "reason": reason})).fetchone()
     if row is None:
         raise UnknownParkedEvent(id=parked_id)
-    await _order(connection, row[0])
+    model, position = row
+    await _order(connection, model)
+    return Done(about=f"event {position} of {model}")
 
 
-async def _set_paused(connection: Connection, model: str, *, paused: bool) -> None:
+async def _set_paused(connection: Connection, model: str, *, paused: bool) -> Done:
     await _known(connection, model)
     async with connection.transaction():
-        await connection.execute(FENCE, {"model": model})
-        await connection.execute(PAUSE, {"model": model, "paused": paused})
-        await _order(connection, model)
+        changed = (await connection.execute(PAUSE, {"model": model, "paused": paused})).rowcount > 0
+        if changed:
+            await connection.execute(FENCE, {"model": model})
+            await _order(connection, model)
+    return Done(changed=changed)
 
 
 async def _queued(connection: Connection, model: str, job_id: UUID | None) -> dict[str, Any]:

@@ -35,8 +35,8 @@ def ask(question: Callable[[psycopg.AsyncConnection[Any]], Awaitable[T]]) -> T:
         raise fail(str(error)) from None
 
 
-def act(what: str, kind: str, name: str, do: Callable[[psycopg.AsyncConnection[Any]], Awaitable[T]], reason: str | None = None) -> T:
-    """An act of an administrator, which is an event like any other."""
+def act(what: str, kind: str, name: str, do: Callable[[psycopg.AsyncConnection[Any]], Awaitable[Any]], reason: str | None = None) -> Any:
+    """An act of an administrator, which is an event like any other unless it changed nothing; answers what the act does."""
     from projections import acts  # noqa: PLC0415 - likewise
 
     return ask(lambda c: acts.done(c, what, kind, name, do, reason))

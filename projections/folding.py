@@ -16,7 +16,6 @@ from projections.rows import Journal, Row, Rows
 from projections.writing import Change, blaming_rows
 
 STREAMS_BLOCKED_MAX = 10_000
-ERROR_LENGTH_MAX = 2000  # characters kept of an error
 
 log = structlog.get_logger(__name__)
 
@@ -96,9 +95,7 @@ class Projection:
                     continue
                 self.blocked.add(event.stream_id)
                 log.error("projection.event_parked", model=self.name, position=event.position, topic=event.topic, error=error)
-            self.parked.append(
-                Parked(self.name, self.target.generation, event.position, event.stream_id, event.topic, error and error[:ERROR_LENGTH_MAX])
-            )
+            self.parked.append(Parked(self.name, self.target.generation, event.position, event.stream_id, event.topic, error))
 
     def _in_order(self, batch: Batch) -> Iterator[Recorded[Any] | Undecodable]:
         mine: list[Recorded[Any] | Undecodable] = [e for e in batch.events if type(e) in self._handlers]

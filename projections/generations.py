@@ -30,6 +30,11 @@ MARK = """
     UPDATE projections.generations SET status = CASE generation WHEN %(new)s THEN 'live' ELSE 'retired' END, swapped_at = now()
     WHERE model = %(model)s AND generation = %(which)s
 """
+# It may have been parked in this generation before an administrator left it out of the other one: the leader leaves it out here too.
+LEFT_OUT = """
+    UPDATE projections.parked_events p SET state = 'skipping', reason = s.reason FROM projections.skipped_events s
+    WHERE p.model = %(model)s AND p.generation = %(generation)s AND p.state = 'parked' AND s.model = p.model AND s.position = p.position
+"""
 TELL = "SELECT pg_notify('trialog_projections', %(moved)s), pg_notify('trialog_projector', %(model)s)"
 FORGET = (
     "DELETE FROM projections.checkpoints WHERE name = %(name)s",
@@ -130,6 +135,7 @@ async def swap(connection: Connection, new: Target, live: tuple[int, int]) -> No
     await connection.execute(RENAME_CHECKPOINT, {"to": model, "name": new.checkpoint, "epoch": epoch + 1})
     for which in (generation, new.generation):
         await connection.execute(MARK, {"model": model, "which": which, "new": new.generation})
+    await connection.execute(LEFT_OUT, {"model": model, "generation": new.generation})
     position = await _value(connection, POSITION, {"name": model})
     await connection.execute(TELL, {"moved": f"{model}:{position}", "model": model})
 

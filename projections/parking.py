@@ -11,6 +11,7 @@ PARK: LiteralString = """
     ON CONFLICT (model, generation, position) DO UPDATE
     SET state = excluded.state, error = excluded.error, attempts = parked_events.attempts + 1, parked_at = now()
 """
+ERROR_LENGTH_MAX = 2000  # characters kept of an error
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,5 +33,10 @@ class Parked:
             "stream_id": self.stream_id,
             "topic": self.topic,
             "state": "waiting" if self.error is None else "parked",
-            "error": self.error,
+            "error": None if self.error is None else _storable(self.error),
         }
+
+
+def _storable(text: str) -> str:
+    """An error may quote what the event says, and that may be no text that Postgres takes."""
+    return text[:ERROR_LENGTH_MAX].replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()

@@ -13,6 +13,7 @@ from command_api.dependencies import answered, note, told
 from domain.aggregates.operations import Operations
 from domain.kernel.errors import Conflict
 from infrastructure import failed_jobs
+from infrastructure.acts import Done
 from infrastructure.event_store.records import KeyRepeated
 from infrastructure.http.call import Call, Reply, json_reply
 from infrastructure.http.documents import CommandCall, commands
@@ -103,7 +104,7 @@ async def resume(name: str, call: CommandCall, body: ReasonBody | None = None) -
 @router.delete("/rebuilds/{rebuild_id}", response_model=JobOut, operation_id="cancelRebuild", responses=commands(403, 409))
 @_superuser
 async def cancel(rebuild_id: UUID, call: CommandCall, body: ReasonBody | None = None) -> Reply:
-    """Give up a rebuild; what it has made is dropped."""
+    """Give up a rebuild; what it has made is dropped.  One that has ended is answered as it is."""
     return await _act(call, _why(body), "cancel", "rebuild", rebuild_id, admin.cancel, status=200)
 
 
@@ -119,31 +120,34 @@ async def retry(letter_id: UUID, call: CommandCall, body: ReasonBody | None = No
 async def skip(letter_id: UUID, body: SkipBody, call: CommandCall) -> Reply:
     """Leave a parked event, or a job that was given up, out for good, for a reason."""
 
-    async def skip_it(connection: Any, name: UUID) -> None:
+    async def skip_it(connection: Any, name: UUID) -> Done:
         try:
-            await admin.skip(connection, name, body.reason)
+            return await admin.skip(connection, name, body.reason)
         except admin.UnknownParkedEvent:
-            await failed_jobs.skip(connection, name, body.reason)
+            return await failed_jobs.skip(connection, name, body.reason)
 
     return await _act(call, body.reason, "skip", "dead letter", letter_id, skip_it)
 
 
-async def _retry_either(connection: Any, name: UUID) -> None:
+async def _retry_either(connection: Any, name: UUID) -> Done:
     """A parked event, else a failed job."""
     try:
-        await admin.retry(connection, name)
+        return await admin.retry(connection, name)
     except admin.UnknownParkedEvent:
-        await failed_jobs.retry(connection, name)
+        return await failed_jobs.retry(connection, name)
 
 
 async def _act(call: Call, reason: str | None, act: str, kind: str, name: Any, do: Act, *, status: int = 204) -> Reply:
-    """The act is committed once its event is stored: refused or lost before that, there is neither."""
+    """The act is committed once its event is stored: refused or lost before that, there is neither.  What changes nothing is no event."""
     if (before := await answered(call)) is not None:
         return _acted(before, status)
     try:
         async with call.services.pool.connection() as connection, connection.transaction():
-            facts = {"answer": orjson.loads(json_bytes(await do(connection, name)))}
-            position = await note(call, Operations.request(act, kind, name), reason=reason, facts=facts)
+            came_to = await do(connection, name)
+            done = came_to if isinstance(came_to, Done) else Done(came_to)
+            facts = {"answer": orjson.loads(json_bytes(done.answer))}
+            fact = Operations.request(act, kind, name, done.about) if done.changed else None
+            position = await note(call, fact, reason=reason, facts=facts)
     except KeyRepeated:  # a twin was faster
         if (before := await answered(call)) is None:
             raise Conflict from None

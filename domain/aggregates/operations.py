@@ -19,13 +19,18 @@ class Operations(Root):
         """An administrator asked for it: rebuild, rollback, pause, resume, cancel, retry, skip, rotate (a key) or retire."""
 
         TOPIC = "operation.requested"
+        SUMMARY = "{act} {target}"
         act: str
-        target: str  # `projection tasks`, `rebuild <id>`, `dead letter <id>`, `signing key <kid>`
+        target: str  # `projection tasks`, `rebuild <id>`, `dead letter <id> (event 53 of tasks)`, `signing key <kid>`
 
     @staticmethod
-    def request(act: str, kind: str, name: str | UUID) -> Operations.Requested:
-        """The fact of an act."""
+    def request(act: str, kind: str, name: str | UUID, about: str = "") -> Operations.Requested:
+        """The fact of an act.  `about`: what a name stands for that will tell nobody anything later."""
         target = f"{kind} {name}"
         return Operations.Requested(  # type: ignore[call-arg]  # the metaclass makes it a dataclass
-            originator_id=derived_id("operation", target), originator_version=0, timestamp=UNRECORDED, act=act, target=target
+            originator_id=derived_id("operation", target),
+            originator_version=0,
+            timestamp=UNRECORDED,
+            act=act,
+            target=f"{target} ({about})" if about else target,
         )

@@ -48,10 +48,11 @@ class Temper:
     """What the projector stumbles over."""
 
     refuses: frozenset[str] = frozenset()  # texts
+    complaint: str = "cannot bear"
 
     def judge(self, text: str) -> None:
         if text in self.refuses:
-            raise ValueError(f"cannot bear {text!r}")
+            raise ValueError(f"{self.complaint} {text!r}")
 
 
 @dataclass

@@ -145,7 +145,7 @@ async def test_a_cancelled_rebuild_leaves_nothing_behind(database: Database, not
         async def checked() -> None:
             if self._done >= 100:
                 async with await connect(database.app_url) as other:
-                    assert (await admin.cancel(other, self._job_id))["phase"] == "cancelling"
+                    assert (await admin.cancel(other, self._job_id)).answer["phase"] == "cancelling"
                 raise Cancelled
 
         return checked()
@@ -166,7 +166,9 @@ async def test_a_queued_job_is_cancelled_at_once_and_one_runs_at_a_time(database
         with pytest.raises(admin.RebuildRuns):
             await admin.drop_old(connection, "notes")
         assert (await admin.rebuild(connection, "calm"))["status"] == "queued"
-        assert (await admin.cancel(connection, job["id"]))["status"] == "cancelled"
+        stopped, again = await admin.cancel(connection, job["id"]), await admin.cancel(connection, job["id"])
+        assert (stopped.answer["status"], stopped.changed) == ("cancelled", True)
+        assert (again.answer, again.changed) == (stopped.answer, False)
         assert await jobs.claim(connection, notes.models, job["id"]) is None
         with pytest.raises(admin.UnknownProjection):
             await admin.rebuild(connection, "no such model")

@@ -25,7 +25,7 @@ def post() -> Iterator[PostOffice]:
         yield found
 
 
-async def decided(settings: Settings, how: Callable[[AsyncConnection[Any], UUID], Awaitable[None]]) -> dict[str, Any]:
+async def decided(settings: Settings, how: Callable[[AsyncConnection[Any], UUID], Awaitable[Any]]) -> dict[str, Any]:
     """The one failed job, after somebody decided about it; a second decision finds none."""
     async with await AsyncConnection.connect(settings.needed("database_url"), autocommit=True) as connection:
         [job] = await failed_jobs.failed(connection)
