@@ -3,7 +3,6 @@
 import asyncio
 from functools import partial
 from typing import Annotated, Any, TypeVar
-from uuid import UUID
 
 import typer
 
@@ -27,11 +26,12 @@ def run() -> None:
 
 
 @app.command(hidden=True)
-def work(job_id: Identity) -> None:
-    """Do one job; started by the projector."""
-    from projections.process import run_job
+def work() -> None:
+    """Do the job that a line of standard input names; started by the projector before there is one."""
+    from projections.process import await_job, run_job
 
-    if not asyncio.run(run_job(loaded(), UUID(job_id))):
+    settings, job_id = loaded(), await_job()
+    if job_id is not None and not asyncio.run(run_job(settings, job_id)):
         raise fail("another process is at this job")
 
 

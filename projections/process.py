@@ -45,9 +45,7 @@ async def run_projector(settings: Settings) -> None:
     models = load().chosen()
     url, environment = settings.needed("database_url"), settings.child_environment()
 
-    def worker(job_id: UUID) -> Program:
-        return Program(argv=(sys.executable, "-m", "projections", "work", str(job_id)), environment=environment, last_wish=signal.SIGKILL)
-
+    worker = Program(argv=(sys.executable, "-m", "projections", "work"), environment=environment, last_wish=signal.SIGKILL)
     async with _keyring(settings) as keyring:
         projector, runner = Projector(url, models, keyring), JobRunner(url, models, worker)
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -60,9 +58,16 @@ async def run_projector(settings: Settings) -> None:
     log.info("projector.stopped")
 
 
+def await_job() -> UUID | None:
+    """Wait, with everything loaded that a job needs, for the projector to name one on standard input.  None: it has ended."""
+    os.nice(NICENESS)
+    load()
+    named = sys.stdin.readline().strip()
+    return UUID(named) if named else None
+
+
 async def run_job(settings: Settings, job_id: UUID) -> bool:
     """Do a claimed job, in a process of its own that lets all others go first.  False: somebody else is at it."""
-    os.nice(NICENESS)
     configure_logging(settings.log_level, settings.log_format, for_good=settings.environment != "testing")
     return await _work(settings, load().chosen(), job_id)
 
