@@ -14,9 +14,19 @@ from domain.kernel.errors import DomainError
 from infrastructure.cli_support import fail, loaded, needed, show
 
 T = TypeVar("T")
+REASON_LENGTH_MAX = 1000
 Identity = Annotated[str, typer.Argument(help="An id, as the list names it.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it; without this, only tell what would be done.")]
-Reason = Annotated[str, typer.Option(help="Why; it is kept.")]
+
+
+def _reason(text: str) -> str:
+    """As the API takes it, or exit code 1."""
+    if not text.strip() or len(text) > REASON_LENGTH_MAX:
+        raise fail(f"a reason has 1 to {REASON_LENGTH_MAX:,} characters, and is not blank")
+    return text
+
+
+Reason = Annotated[str, typer.Option(help="Why; it is kept.", callback=_reason)]
 
 
 def ask(question: Callable[[psycopg.AsyncConnection[Any]], Awaitable[T]]) -> T:

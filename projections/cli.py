@@ -76,12 +76,11 @@ def rebuild(
     if stream is not None and (every or verify):
         raise fail("--stream goes with one read model, and without --verify")
     stream_id = None if stream is None else identity(stream)
-    names = [row["name"] for row in ask(admin.projections)] if model is None else [model]
-    _follow(
-        [act("rebuild", "projection", name, partial(admin.rebuild, model=name, verify=verify, stream_id=stream_id)) for name in names],
-        wait=wait,
-        as_json=as_json,
-    )
+    if model is None:
+        started = act("rebuild", "projection", "all", partial(admin.rebuild_all, verify=verify))
+    else:
+        started = [act("rebuild", "projection", model, partial(admin.rebuild, model=model, verify=verify, stream_id=stream_id))]
+    _follow(started, wait=wait, as_json=as_json)
 
 
 @app.command(epilog="Example: trialog projections rollback tasks")

@@ -14,6 +14,7 @@ from projections.registry import Model
 
 ATTEMPTS_MAX = 5  # of whoever runs a job to die over it
 SILENCE_SECONDS = 5.0  # of a running job, before somebody else takes it on
+PATIENCE_SECONDS = 15.0  # for a program that can go back to a generation of another declaration
 
 NEW = """
     INSERT INTO projections.jobs (model, kind, generation, verify, declaration, stream_id)
@@ -38,12 +39,22 @@ CLAIM = f"""
         LEFT JOIN projections.generations kept ON kept.model = j.model AND kept.generation = j.generation
         WHERE (%(id)s::uuid IS NULL OR j.id = %(id)s)
           AND (j.status = 'queued' OR (j.status IN ('running', 'cancelling') AND j.beat_at < now() - %(silence)s * interval '1 second'))
-          AND CASE WHEN j.kind = 'rollback' THEN kept.shape = ours.shape
+          AND CASE WHEN j.kind = 'rollback' THEN (kept.version, kept.shape) = (ours.version, ours.shape)
                    WHEN j.stream_id IS NOT NULL THEN live.shape = ours.shape AND live.version <= ours.version
                    ELSE (live.version < ours.version OR live.version = ours.version AND coalesce(live.topics <@ ours.topics, true))
                        AND coalesce(j.declaration = ours.declaration, true) END
         ORDER BY j.created_at, j.id FOR UPDATE OF j SKIP LOCKED LIMIT 1)
     RETURNING id, attempts
+"""
+# Another program's rows under this program's projectors would be neither's; if none comes that made them, whoever asked is told.
+REFUSE = f"""
+    UPDATE projections.jobs j SET status = 'failed', phase = 'failed', finished_at = now(), error = format(
+        'generation %%s was made by version %%s, which no program that runs declares: start that one, then roll back',
+        kept.generation, kept.version)
+    FROM projections.generations kept
+    JOIN {OURS} ON ours.model = kept.model
+    WHERE kept.model = j.model AND kept.generation = j.generation AND (kept.version, kept.shape) <> (ours.version, ours.shape)
+      AND j.kind = 'rollback' AND j.status = 'queued' AND j.created_at < now() - %(patience)s * interval '1 second'
 """
 CHANGED = f"""
     SELECT ours.model, ours.declaration
@@ -111,11 +122,14 @@ async def order_changed(connection: Connection, models: Sequence[Model]) -> None
 
 
 async def claim(connection: Connection, models: Sequence[Model], job_id: UUID | None = None) -> UUID | None:
-    """Take on a job that nobody works at and that these declarations can do; one that killed too many is failed instead."""
+    """Take on a job that nobody works at and that these declarations can do; one that killed too many is failed instead, as is one
+    that nobody can do."""
+    declared = _declared(models)
     while True:
-        parameters = {"id": job_id, "silence": SILENCE_SECONDS} | _declared(models)
+        parameters = {"id": job_id, "silence": SILENCE_SECONDS} | declared
         row = await (await connection.execute(CLAIM, parameters)).fetchone()
         if row is None:
+            await connection.execute(REFUSE, {"patience": PATIENCE_SECONDS} | declared)
             return None
         found, attempts = UUID(str(row[0])), row[1]
         if attempts <= ATTEMPTS_MAX:

@@ -86,7 +86,7 @@ async def follow_jobs(settings: Settings, job_ids: Sequence[UUID], *, quiet: boo
     async with await connect(url) as connection:
         with Progress(*columns, console=Console(stderr=True), disable=quiet) as bars:
             shown = {job_id: bars.add_task("queued", total=None, rate=0) for job_id in job_ids}
-            begun = time.monotonic()
+            active_at = time.monotonic()
             own: asyncio.Task[None] | None = None
             while True:
                 found = [await admin.job(connection, job_id) for job_id in job_ids]
@@ -94,11 +94,13 @@ async def follow_jobs(settings: Settings, job_ids: Sequence[UUID], *, quiet: boo
                     _draw(bars, shown[job["id"]], job)
                 if all(job["status"] in ENDED for job in found):
                     break
-                idle = not any(job["status"] == "running" for job in found)
-                if own is None and idle and time.monotonic() - begun > PICK_UP_SECONDS:
+                if any(job["status"] == "running" for job in found):  # whoever does one goes on to the next a moment later
+                    active_at = time.monotonic()
+                if own is None and time.monotonic() - active_at >= PICK_UP_SECONDS:
                     own = asyncio.create_task(_work_here(settings, connection, job_ids), name="own-jobs")
                 if own is not None and own.done():
                     own.result()  # its error, if it has one, ends us too
+                    own, active_at = None, time.monotonic()
                 await asyncio.sleep(LOOK_SECONDS)
             return found
 

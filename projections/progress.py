@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from typing import Any, Self
+from collections.abc import Coroutine
+from typing import Any, Self, TypeVar
 from uuid import UUID
 
 import psycopg
@@ -15,6 +16,8 @@ from projections.connections import connect
 from projections.jobs import PROGRESS
 
 REPORT_SECONDS = 0.5
+
+T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
@@ -68,6 +71,18 @@ class Progress:
         await asyncio.sleep(0)
         if self._cancelled:
             raise Cancelled
+
+    async def during(self, work: Coroutine[Any, Any, T]) -> T:
+        """Waits for statements that may take minutes; they are given up when the job is to be stopped.  Errors: Cancelled."""
+        task = asyncio.create_task(work)
+        try:
+            while not task.done():
+                await asyncio.wait([task], timeout=REPORT_SECONDS)
+                await self.check()
+            return task.result()
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
 
     async def _report_for_ever(self) -> None:
         while True:

@@ -98,7 +98,7 @@ class Rebuild:
             self._progress.enter("folding", total=await head(self._aside))
             await loader.load(target)
             self._progress.enter("indexing")
-            await generations.add_indexes([self._writing, self._reader.connection], target)
+            await self._progress.during(generations.add_indexes([self._writing, self._reader.connection], target))
             if self._job.verify:
                 await self._verify(target, loader)
         await self._catch_up(target)
@@ -118,7 +118,7 @@ class Rebuild:
         found = {k.generation: k for k in await generations.kept(self._aside, self._model.name)}.get(self._job.generation)
         if found is None:
             raise RebuildFailed(f"generation {self._job.generation} is gone")
-        if found.shape != self._model.shape:
+        if (found.version, found.shape) != (self._model.version, self._model.shape):
             raise RebuildFailed(f"generation {found.generation} was made by version {found.version}, which this program does not declare")
         if not set(self._model.topics) <= set(found.topics or self._model.topics):
             raise RebuildFailed(f"generation {found.generation} was made without topics that this program projects: rebuild instead")
@@ -140,7 +140,7 @@ class Rebuild:
         second = await self._new_generation(chosen=False)
         try:
             await loader.load(second, upto=position)
-            sums = await generations.checksum(self._aside, target), await generations.checksum(self._aside, second)
+            sums = [await self._progress.during(generations.checksum(self._aside, each)) for each in (target, second)]
         finally:
             await generations.drop(self._aside, self._model.name, second.generation)
         if sums[0] != sums[1]:

@@ -13,6 +13,7 @@ from eventsourcing.domain import AggregateEvent
 from domain.kernel import registry as commands
 from domain.kernel.aggregate import event_types
 from domain.kernel.registry import RegistrationError
+from domain.kernel.upcasting import check_upcasting
 from infrastructure.discovery import import_room
 from infrastructure.reactions import Wanted
 from workers.queues import Queue
@@ -113,9 +114,10 @@ reacts_to = _registry.reacts_to
 
 
 def load() -> Registry:
-    """Import every declaration and check them all.  Errors: RegistrationError."""
+    """Import every declaration and check them all.  Errors: RegistrationError, BrokenUpcasting."""
     for room in ROOMS:
         import_room(room)
+    check_upcasting()
     commands.check()
     _registry.check()
     return _registry

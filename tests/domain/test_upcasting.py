@@ -11,6 +11,7 @@ from domain.kernel.aggregate import EventType, Root, event_types
 from domain.kernel.upcasting import BrokenUpcasting, check_upcasting, faults_of_upcasting
 from query_api.app import create_app as create_query_api
 from tests.projections.notes import Note, known_topics
+from workers.registry import load as load_reactions
 
 TOPIC = "note.starred"
 
@@ -63,11 +64,11 @@ def test_a_broken_way_stops_the_start(monkeypatch: pytest.MonkeyPatch, version: 
     assert fault in str(refused.value)
 
 
-@pytest.mark.parametrize("create_app", [create_command_api, create_query_api])
-def test_every_process_checks_before_it_serves(monkeypatch: pytest.MonkeyPatch, create_app: Any) -> None:
+@pytest.mark.parametrize("start", [create_command_api, create_query_api, load_reactions])
+def test_every_process_checks_before_it_begins(monkeypatch: pytest.MonkeyPatch, start: Any) -> None:
     starred(monkeypatch, version=2)
     with pytest.raises(BrokenUpcasting):
-        create_app()
+        start()
 
 
 def test_all_faults_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

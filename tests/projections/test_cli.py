@@ -81,6 +81,8 @@ def test_jobs_can_be_left_to_the_projector_and_cancelled(ask: Ask) -> None:
     (job,) = asked(ask("rebuild", "tags", "--no-wait", "--json"))
     assert job["status"] == "queued"
     assert "a rebuild or rollback of tags is running already" in ask("rebuild", "tags").output.lower()
+    assert ask("rebuild", "--all").exit_code == 1
+    assert [job["projection"] for job in asked(ask("jobs", "--json"))] == ["tags"]  # all of them, or none
     assert "cancelled" in ask("cancel", job["id"]).output
 
 
@@ -102,6 +104,8 @@ def test_a_paused_model_says_so(ask: Ask) -> None:
         ("cancel", str(uuid4())),
         ("retry", str(uuid4())),
         ("skip", str(uuid4()), "--reason", "x", "--yes"),
+        ("skip", str(uuid4()), "--reason", " "),
+        ("skip", str(uuid4()), "--reason", "x" * 1001),
     ],
 )
 def test_what_cannot_be_done_exits_with_1_and_says_why(ask: Ask, words: tuple[str, ...]) -> None:

@@ -75,5 +75,25 @@ async def test_an_older_program_lets_a_newer_one_lead(database: Database, notes:
             await reached(database.app_url, later.models, append(database.app_url, starred(ONE)))
 
 
+async def test_a_generation_of_another_version_comes_back_under_its_own_program_alone(
+    database: Database, notes: Notes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under another's projectors its rows would soon be neither's, though the tables are alike."""
+    await projected(database.app_url, notes.models, append(database.app_url, wrote(ONE, "one")))
+    later = declared(version=2)
+    await rebuilt(database.app_url, later.models, "notes")
+    async with await connect(database.app_url) as connection:
+        job = await admin.rollback(connection, "notes")
+        assert await jobs.claim(connection, later.models) is None
+        assert (await admin.job(connection, job["id"]))["status"] == "queued"  # the other program may be on its way
+        monkeypatch.setattr(jobs, "PATIENCE_SECONDS", 0.0)
+        assert await jobs.claim(connection, later.models) is None
+        refused = await admin.job(connection, job["id"])
+        assert (refused["status"], refused["error"][:35]) == ("failed", "generation 1 was made by version 1,")
+        job = await admin.rollback(connection, "notes")
+        assert (await worked(database.app_url, notes.models, connection, job["id"]))["status"] == "completed"
+    assert generation(database.app_url) == 1
+
+
 async def _job_count(connection: Any, count: int) -> bool:
     return len(await admin.jobs(connection)) == count

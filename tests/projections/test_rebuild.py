@@ -13,12 +13,12 @@ from projections import admin, generations, jobs, loading
 from projections.checkpoints import Target
 from projections.connections import connect
 from projections.jobs import SILENCE_SECONDS
-from projections.progress import Cancelled, Progress
+from projections.progress import Progress
 from projections.reading import Connection
 from projections.rebuild import work
 from projections.registry import Model
 from tests.conftest import Database
-from tests.projections.desk import KEYS, bench, checkpoint, projected, reached, rebuilt, rows, running, tables, worked
+from tests.projections.desk import KEYS, bench, checkpoint, projected, reached, rebuilt, rows, running, worked
 from tests.projections.history import append
 from tests.projections.notes import Notes, starred, wrote
 from tests.support.wait import until
@@ -133,28 +133,6 @@ async def _work_until_killed(
         assert await jobs.claim(connection, models, job_id) == job_id
         with pytest.raises(Killed):
             await work(url, models, KEYS, job_id)
-
-
-async def test_a_cancelled_rebuild_leaves_nothing_behind(database: Database, notes: Notes, monkeypatch: pytest.MonkeyPatch) -> None:
-    head = append(database.app_url, *many(400))
-    await projected(database.app_url, notes.models, head)
-    before = tables(database.app_url)
-    monkeypatch.setattr(loading, "READ_EVENTS", 10)
-
-    def check(self: Progress) -> Any:
-        async def checked() -> None:
-            if self._done >= 100:
-                async with await connect(database.app_url) as other:
-                    assert (await admin.cancel(other, self._job_id)).answer["phase"] == "cancelling"
-                raise Cancelled
-
-        return checked()
-
-    monkeypatch.setattr(Progress, "check", check)
-    job = await rebuilt(database.app_url, notes.models, "notes")
-    assert job["status"] == "cancelled"
-    assert tables(database.app_url) == before
-    assert generation(database.app_url) == 1
 
 
 async def test_a_queued_job_is_cancelled_at_once_and_one_runs_at_a_time(database: Database, notes: Notes) -> None:
