@@ -11,7 +11,7 @@ from uuid import UUID
 import orjson
 import structlog
 
-from domain.kernel.aggregate import Root, event_types
+from domain.kernel.aggregate import Root, event_types, kinds
 from infrastructure import event_search
 from infrastructure.event_search import EventFilter, Found
 from infrastructure.event_store.log import Pool
@@ -30,6 +30,11 @@ INVITATIONS_TO: LiteralString = """
     FROM log.events
     WHERE topic = 'organization.member_invited' AND data::jsonb ->> 'address_id' = ANY(%(address_ids)s)
     ORDER BY position
+"""
+# By an index of its own.
+TAGS: LiteralString = """
+    SELECT DISTINCT stream_id FROM log.events
+    WHERE organization_id = %(organization_id)s AND topic LIKE 'tag.%%' AND position <= %(position)s
 """
 CANNOT_BE_READ = " (this program cannot read it)"
 _SAME = ("version", "updated_at", "created_at", "id")  # follow from there being an event at all
@@ -60,6 +65,15 @@ class History:
         wanted = {"address_ids": [str(address_id) for address_id in address_ids]}
         async with self._pool.connection() as connection:
             return await (await connection.execute(INVITATIONS_TO, wanted)).fetchall()
+
+    async def tags_at(self, organization_id: UUID, position: int) -> dict[UUID, str]:
+        """Names of an organization's tags, as it had them at that position of the log."""
+        async with self._pool.connection() as connection:
+            wanted = {"organization_id": organization_id, "position": position}
+            found = await (await connection.execute(TAGS, wanted)).fetchall()
+        kind: Any = kinds()["tag"]
+        tags = await self._store.many_as_of(kind, [tag_id for (tag_id,) in found], position)
+        return {tag.id: tag.name for tag in tags if not tag.deleted}
 
     async def described(self, rows: Sequence[StoredEvent]) -> list[dict[str, Any]]:
         """Events as the audit endpoints give them, in the order of `rows`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import orjson
@@ -64,11 +64,18 @@ async def one(call: Call, statement: Statement, missing: DomainError) -> Reply:
 
 
 async def listed(call: Call, page: P, sort: Callable[[P], tuple[Sort, ...]], statement: Callable[[P, ListPage], Statement]) -> Reply:
+    """A page of a list that one statement reads."""
+    return await listed_by(call, page, sort, lambda asked, part: read(call, statement(asked, part)))
+
+
+async def listed_by(
+    call: Call, page: P, sort: Callable[[P], tuple[Sort, ...]], fetch: Callable[[P, ListPage], Awaitable[dict[str, Any]]]
+) -> Reply:
     """A page of a list; its cursor carries the sort and filters, and is bound to the list and the caller's organization."""
     cursors = call.services.cursors
     scope = {"list": call.path, "organization": str(call.actor.organization_id)}
     page, skip, after = cursors.resume(page, scope)
-    row = await read(call, statement(page, ListPage(limit=page.limit, skip=skip, after=after, sort=sort(page))))
+    row = await fetch(page, ListPage(limit=page.limit, skip=skip, after=after, sort=sort(page)))
     cursor = None if row["last_key"] is None else cursors.write(scope, page, orjson.loads(row["last_key"]))
     return json_reply(200, page_body(row["items"], row["total"], page, cursor), at(row["checkpoint"]))
 

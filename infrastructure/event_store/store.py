@@ -87,6 +87,12 @@ class AggregateStore:
             return None
         return cast(A | None, await self._fold(None, rows))
 
+    async def many_as_of(self, kind: type[A], stream_ids: Iterable[UUID], position: int) -> list[A]:
+        """Those that were there at that position of the log, as they were then; from events alone."""
+        rows = [row for row in await self.log.streams(dict.fromkeys(stream_ids, 0)) if row.position <= position]
+        folded = [await self._fold(None, list(of_one)) for _, of_one in groupby(rows, attrgetter("stream_id"))]
+        return [aggregate for aggregate in folded if isinstance(aggregate, kind)]
+
     async def opened_stream(self, stream_id: UUID, version: int = LAST_VERSION) -> list[StoredEvent]:
         """Rows of one stream, with the keys loaded that open them."""
         rows = await self.log.stream(stream_id, upto=version)

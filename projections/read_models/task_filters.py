@@ -50,7 +50,7 @@ def chosen(organization_id: UUID, sight: Sight, wanted: TaskFilter) -> tuple[lis
     if words := folded(wanted.q).split():
         found.append(FOUND)
         parameters |= {
-            "words": [f"%{_literally(word)}%" for word in words],
+            "words": [f"%{literally(word)}%" for word in words],
             "pieces": wanted_pieces(str(organization_id), words),
         }
     return found, parameters
@@ -88,5 +88,6 @@ ALL_TAGS = """
 """
 
 
-def _literally(word: str) -> str:
+def literally(word: str) -> str:
+    """For LIKE: its wildcards are plain characters."""
     return word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

@@ -18,7 +18,7 @@ STATUSES = ("todo", "in_progress", "blocked", "in_review", "done", "cancelled") 
 PRIORITIES = ("low", "medium", "high", "critical")
 
 
-def _document(row: TaskRow) -> str:
+def stored_document(row: TaskRow) -> str:
     """The task as clients see it, without its closing brace: the tags' names are added by the read, for they change on their own."""
     return orjson.dumps(
         {
@@ -51,6 +51,7 @@ def _document(row: TaskRow) -> str:
         Index(("assignee_id", "created_at"), where="NOT deleted"),
         Index(("creator_id", "created_at"), where="NOT deleted"),
         Index(("due_at",), where="NOT deleted AND completed_at IS NULL AND due_at IS NOT NULL"),
+        Index(("organization_id",), where="deleted"),  # those that a list of the past may have to show
     ],
 )
 class TaskRow(Row):
@@ -74,7 +75,7 @@ class TaskRow(Row):
     comments_count: Whole = 0
     completed_at: Time | None = None
     deleted: bool = False
-    document: Annotated[str, Rendered(_document)] = ""
+    document: Annotated[str, Rendered(stored_document)] = ""
 
 
 @read_model("task_counts", of=TaskRow, key="organization_id")

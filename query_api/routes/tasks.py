@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -14,15 +15,17 @@ from domain.kernel.permissions import Reach, reach
 from infrastructure.http.call import Call, Reply
 from infrastructure.http.documents import QueryCall, problems
 from infrastructure.http.paging import Page
-from infrastructure.http.problems import Missing
+from infrastructure.http.problems import Missing, RoleForbids
 from infrastructure.http.routing import Router
 from infrastructure.http.values import Answer, Instant, Text
 from projections.answers.tasks import Priority, Status, TaskOut
 from projections.read_models.task_filters import TaskFilter
 from projections.read_models.tasks import LISTING, task_list
 from projections.read_models.tasks import task as task_by_id
+from projections.statements import Page as ListPage
 from query_api.changes import ChangeOut
-from query_api.dependencies import listed, one, plain, reader, sight, sort_keys, sorts
+from query_api.dependencies import listed_by, one, plain, read, reader, sight, sort_keys, sorts
+from query_api.past_tasks import PastTasks
 
 router = Router(prefix="/tasks", tags=["tasks"])
 
@@ -51,6 +54,7 @@ class TasksQuery(Page):
     created_before: Annotated[Instant | None, Field(description="Exclusive.")] = None
     created_after: Annotated[Instant | None, Field(description="Inclusive.")] = None
     q: Annotated[str, Text(0, 500)] | None = None
+    as_of: Annotated[Instant | None, Field(description="The list as it was then; for those who may read the audit log.")] = None
     sort: Annotated[str, sorts(LISTING), Field(description="created_at, updated_at, due_at, title, priority, status")] = "-created_at"
 
 
@@ -78,17 +82,25 @@ class HistoryOut(Answer):
     items: list[HistoryItemOut]
 
 
-@router.get("", response_model=TasksOut, operation_id="listTasks", responses=problems())
+@router.get("", response_model=TasksOut, operation_id="listTasks", responses=problems(403))
 async def tasks(query: Annotated[TasksQuery, Query()], call: QueryCall) -> Reply:
-    """Tasks you may see, filtered, sorted, by page or cursor."""
+    """Tasks you may see, filtered, sorted, by page or cursor; as they are, or were at any time."""
     caller = sight(call, everything=_sees_all(call))
-    organization_id, session_id = call.organization_id, call.actor.session_id
-    return await listed(
-        call,
-        query,
-        lambda asked: sort_keys(asked.sort),
-        lambda asked, page: task_list(organization_id, caller, session_id, _wanted(asked), page),
-    )
+
+    async def fetch(asked: TasksQuery, page: ListPage) -> dict[str, Any]:
+        if asked.as_of is not None:
+            return await _past(call, asked, asked.as_of, page)
+        return await read(call, task_list(call.organization_id, caller, call.actor.session_id, _wanted(asked), page))
+
+    return await listed_by(call, query, lambda asked: sort_keys(asked.sort), fetch)
+
+
+async def _past(call: Call, query: TasksQuery, as_of: datetime, page: ListPage) -> dict[str, Any]:
+    """Errors: RoleForbids, and those of reading."""
+    if reach(call.actor, "audit.see") is Reach.NONE:
+        raise RoleForbids(role=call.actor.role)
+    then = await PastTasks.at(call, as_of)
+    return await then.read(call, then.statement(call, _wanted(query), page))
 
 
 @router.get("/{task_id}", response_model=TaskOut, operation_id="readTask", responses=problems(304))

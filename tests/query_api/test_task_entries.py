@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -173,3 +175,74 @@ def test_a_filter_that_means_more_than_500_is_refused(url: str) -> None:
     rows = ok(ann.client.post("/tasks/bulk-update", json=ask))["results"]
     assert [row["status"] for row in rows] == ["updated"] * 500
     assert ok(ann.client.get("/tasks", params={"priority": "low"}))["total"] == 500
+
+
+PAST_QUERIES: list[dict[str, Any]] = [
+    {}, {"tag": "red"}, {"tag": ["GREEN", "blue"]}, {"q": "вода"}, {"status": ["todo", "done"], "sort": "-title", "limit": 3},
+    {"sort": "-due_at,priority", "skip": 2, "limit": 2}, {"overdue": "true"}, {"q": "a", "overdue": "false", "tag": "red"},
+]  # fmt: skip
+
+
+def change_something(owner: Person, chance: random.Random, ids: list[str]) -> None:
+    """Anything that a list of tasks may show afterwards."""
+    words = ["Вода", "a salt", "Straße"]
+    names = chance.sample(["red", "green", "blue"], chance.randint(0, 3))
+    due = datetime.now(UTC) + timedelta(milliseconds=chance.randint(-300, 900))
+    members = {"title": chance.choice(words), "tags": names, "due_at": chance.choice([None, due.isoformat()])}
+    path = f"/tasks/{chance.choice(ids)}" if ids else ""
+    match chance.randint(0, 6) if ids else 0:
+        case 0 | 1:
+            ids.append(owner.create_task(**members)["id"])
+        case 2:
+            owner.client.patch(path, json=members)
+        case 3:
+            owner.client.patch(path, json={"status": chance.choice(["todo", "in_progress", "done"])})
+        case 4:
+            if owner.client.delete(path).status_code == 404:
+                ok(owner.client.post(f"{path}/restore"))
+        case 5:
+            owner.client.post(f"{path}/comments", json={"body": "x"})
+        case _:
+            tag = chance.choice(ok(owner.client.get("/tags"))["items"] or [None])
+            if tag and owner.client.patch(f"/tags/{tag['id']}", json={"name": chance.choice(["red", "green", "blue"])}).status_code == 409:
+                owner.client.delete(f"/tags/{tag['id']}")
+
+
+def test_a_list_of_the_past_is_what_the_list_was_then(url: str) -> None:
+    owner, chance, ids = join(url), random.Random(11), list[str]()
+    given: list[tuple[str, list[dict[str, Any]]]] = []
+    for _ in range(12):
+        for _ in range(6):
+            change_something(owner, chance, ids)
+        lists = [ok(owner.client.get("/tasks", params=query)) for query in PAST_QUERIES]
+        as_of = datetime.now(UTC).isoformat()
+        if lists == [ok(owner.client.get("/tasks", params=query)) for query in PAST_QUERIES]:  # none was overdue a moment later
+            given.append((as_of, lists))
+    assert len(given) > 6
+    for as_of, lists in given:
+        for query, then in zip(PAST_QUERIES, lists, strict=True):
+            now = ok(owner.client.get("/tasks", params={**query, "as_of": as_of}))
+            assert {**now, "next_cursor": None} == {**then, "next_cursor": None}, (as_of, query)
+            if now["next_cursor"]:
+                rest = ok(owner.client.get("/tasks", params={"cursor": now["next_cursor"], "limit": now["limit"]}))
+                whole = ok(owner.client.get("/tasks", params={**query, "as_of": as_of, "skip": 0, "limit": 100}))
+                start = (now["skip"] or 0) + now["limit"]
+                assert rest["items"] == whole["items"][start : start + now["limit"]]
+
+
+def test_lists_of_the_past_are_for_those_who_may_read_the_audit_log(url: str, ann: Person) -> None:
+    created = ann.create_task(title="Seen")
+    at = {"as_of": created["created_at"]}
+    assert ok(ann.client.get("/tasks", params={**at, "sort": "created_at", "limit": 100}))["items"][-1] == created
+    before = {"as_of": "2020-01-01T00:00:00Z"}
+    assert ok(ann.client.get("/tasks", params=before)) == {"items": [], "total": 0, "skip": 0, "limit": 20, "next_cursor": None}
+    assert ok(ann.client.get("/tasks", params={"as_of": "2999-01-01T00:00:00Z"})) == ok(ann.client.get("/tasks"))
+    assert ann.client.get("/tasks", params={"as_of": "2026-11-20"}).status_code == 422
+    for role, status in (("auditor", 200), ("admin", 200), ("manager", 403), ("developer", 403), ("member", 403)):
+        who = join(url, role)
+        ok(ann.client.post(f"/organizations/{ann.organization_id}/members", json={"email": who.email, "role": role}))
+        who.client.headers["X-Organization-Id"] = ann.organization_id
+        answer = who.client.get("/tasks", params=at)
+        assert answer.status_code == status
+        if status == 200:
+            assert "log-position" in answer.headers
