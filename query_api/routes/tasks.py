@@ -25,7 +25,7 @@ from projections.read_models.tasks import task as task_by_id
 from projections.statements import Page as ListPage
 from query_api.changes import ChangeOut
 from query_api.dependencies import listed_by, one, plain, read, reader, sight, sort_keys, sorts
-from query_api.past_tasks import PastTasks
+from query_api.tasks_past import PastTasks
 
 router = Router(prefix="/tasks", tags=["tasks"])
 

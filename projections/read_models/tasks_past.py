@@ -21,12 +21,12 @@ PAST = (
     "task_id uuid, organization_id uuid, creator_id uuid, title text, status text, priority text, assignee_id uuid, due_at timestamptz, "
     "tag_ids uuid[], created_at timestamptz, updated_at timestamptz, deleted boolean, document text, search text"
 )
+COLUMNS = ", ".join(column.split()[0] for column in PAST.split(", "))
 # `search`: the folded text of those that come with the question; the others are found as always.
 SOURCE = f"""
-    (SELECT task_id, organization_id, creator_id, title, status, priority, assignee_id, due_at, tag_ids, created_at, updated_at, deleted,
-        document, NULL AS search
+    (SELECT {COLUMNS.removesuffix("search")} NULL AS search
      FROM read_models.tasks WHERE organization_id = %(organization_id)s AND NOT deleted AND updated_at <= %(as_of)s
-     UNION ALL SELECT * FROM jsonb_to_recordset(%(past)s::jsonb) AS p ({PAST})) t
+     UNION ALL SELECT {COLUMNS} FROM jsonb_to_recordset(%(past)s::jsonb) AS p ({PAST})) t
 """
 FOUND_THEN = f"CASE WHEN t.search IS NULL THEN {FOUND} ELSE t.search LIKE ALL (%(words)s) END"
 # Names of tags are put in by whoever asks, too.
@@ -77,6 +77,5 @@ def past_row(state: Mapping[str, Any], organization_id: UUID, *, deleted: bool) 
     row = TaskRow(
         task_id=state["id"], organization_id=str(organization_id), deleted=deleted, comments_count=state["comments_count"], **members
     )
-    columns = {column.split()[0] for column in PAST.split(", ")} - {"document", "search"}
-    kept = {name: getattr(row, name) for name in columns}
+    kept = {name: getattr(row, name) for name in COLUMNS.split(", ") if name not in ("document", "search")}
     return kept | {"document": stored_document(row), "search": folded(f"{row.title} {row.description}")}

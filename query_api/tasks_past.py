@@ -15,8 +15,8 @@ from domain.kernel.aggregate import kinds
 from domain.kernel.errors import Unavailable
 from infrastructure.history import as_json
 from infrastructure.http.call import Call
-from projections.read_models.past_tasks import changed_since, past_row, past_task_list
 from projections.read_models.task_filters import TaskFilter
+from projections.read_models.tasks_past import changed_since, past_row, past_task_list
 from projections.statements import Page, Statement
 from projections.texts import folded
 from query_api.dependencies import reader
