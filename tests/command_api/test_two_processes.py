@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import unicodedata
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
 
 from tests.conftest import Database
 from tests.support.http import PASSWORD, Caller, Site, problem
@@ -76,6 +81,44 @@ def test_one_address_is_registered_once_in_whatever_letters(sites: Pair):
             problem(answer, 409, "email-taken")
     for form in forms:
         assert sites[1].anybody.post("/auth/login", {"email": form, "password": PASSWORD}).status_code == 200
+
+
+SOME: dict[str, Any] = {"deadline": None, "derandomize": True, "database": None, "phases": [Phase.generate]}
+LETTERS = "a\u00e9\u00df\u017f\u03c3\u03c2\u1fb7\u0130\u212b\ufb01\uff41.-"
+
+
+@settings(max_examples=5, **SOME)
+@given(odd=st.text(st.sampled_from(LETTERS), min_size=1, max_size=8).map(lambda odd: f"x{odd}x".replace("..", ".")))
+def test_whatever_the_letters_of_an_address_it_is_registered_once(sites: Pair, odd: str):
+    mark = uuid4().hex[:8]
+    written = [odd, odd.upper(), odd.lower(), odd.swapcase(), *(unicodedata.normalize(form, odd) for form in ("NFC", "NFD", "NFKC"))]
+    bodies = [{"email": f"{form}{mark}@example.com", "password": PASSWORD} for form in written]
+    answers = at_once(sites, "/auth/register", bodies * 2)
+    assert Counter(answer.status_code for answer in answers if answer.status_code != 422) == Counter([201] + [409] * 13)
+    owners = {sites[n % 2].log_in(bodies[n]["email"]).id for n in range(len(bodies))}
+    assert len(owners) == 1
+
+
+ACTS = ["login", "login", "login", "refresh", "logout", "logout-all"]
+
+
+@settings(max_examples=6, **SOME)
+@given(acts=st.lists(st.sampled_from(ACTS), min_size=6, max_size=14))
+def test_whatever_races_with_logins_there_are_never_more_than_three_sessions(sites: Pair, acts: list[str]):
+    email = sites[0].account("racer")
+    first = [site.log_in(email).tokens["refresh_token"] for site in sites]
+
+    def act(n: int) -> httpx.Response:
+        token = {"refresh_token": first[n % 3 % 2]}
+        body = {"email": email, "password": PASSWORD} if acts[n] == "login" else token
+        return httpx.post(f"{sites[n % 2].url}/api/v1/auth/{acts[n]}", json=body, timeout=30)
+
+    with ThreadPoolExecutor(len(acts)) as pool:
+        answers = list(pool.map(act, range(len(acts))))
+    assert {answer.status_code for answer in answers} <= {200, 204, 401}
+    assert all(answer.status_code == 200 for answer, what in zip(answers, acts, strict=True) if what == "login")
+    user_id = sites[0].log_in(email).id
+    assert most_live_sessions(sites[0], user_id) <= 3
 
 
 def test_one_username_goes_to_one_of_many(sites: Pair):

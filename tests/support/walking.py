@@ -76,10 +76,14 @@ class Case:
     public: bool = False  # no login is needed
     as_newcomer: bool = False  # by somebody whose login session is needed no more
 
+    def made(self, world: World, who: Person) -> tuple[dict[str, str], Any]:
+        """Path parameters and body; what they name is made first."""
+        return dict(_made(self.path, world, who)), _made(self.body, world, who)
+
     def ask(self, world: World, who: Person, method: str, template: str, **headers: str) -> httpx.Response:
         """Send it.  What is asked for is made first; a query waits until it is to be seen."""
-        path = template.removeprefix("/api/v1").format(**_made(self.path, world, who))
-        body = _made(self.body, world, who)
+        values, body = self.made(world, who)
+        path = template.removeprefix("/api/v1").format(**values)
         if method == "GET":
             headers["Min-Position"] = str(world.position)
         return who.client.request(method, path, json=body, params=_made(self.query, world, who), headers=headers)
