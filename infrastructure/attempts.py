@@ -13,7 +13,6 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
 from typing import Any, Protocol
 from uuid import uuid4
 
@@ -22,6 +21,7 @@ import structlog
 from redis.exceptions import RedisError, WatchError
 
 from domain.kernel.errors import TooOften
+from infrastructure.http.addresses import one_customer
 
 WINDOW_SECONDS = 900.0
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 60.0, 900.0
@@ -58,11 +58,7 @@ def of_account(name: object) -> Key:
 
 def of_address(address: str) -> Key:
     """A client address; of IPv6 the 64 bits that one customer has."""
-    try:
-        known = ip_address(address)
-    except ValueError:
-        return Key(f"address:{address}", OF_ADDRESS)
-    return Key(f"address:{ip_network((known, 64), strict=False) if known.version == 6 else known}", OF_ADDRESS)
+    return Key(f"address:{one_customer(address)}", OF_ADDRESS)
 
 
 def wait_seconds(marks: Marks, limit: int, now: float) -> float:

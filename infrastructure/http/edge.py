@@ -19,7 +19,7 @@ from domain.kernel.permissions import roles_with
 from domain.kernel.registry import roles_of
 from infrastructure.clock import new_id
 from infrastructure.http import limiting, problems
-from infrastructure.http.addresses import client_address
+from infrastructure.http.addresses import client_address, one_customer
 from infrastructure.http.call import Call, Headers, Reply, StreamReply
 from infrastructure.http.headers import HeaderPolicy
 from infrastructure.http.routing import Access, Route, Routes
@@ -217,7 +217,7 @@ def _account(call: Call) -> str | None:
         return str(call.actor.id)
     media_type = (call.header(b"content-type") or "").partition(";")[0].strip().lower()
     named = limiting.account_named(call.body, media_type)
-    return None if named is None else f"{named} {call.address}"
+    return None if named is None else f"{named} {one_customer(call.address)}"
 
 
 def canonical_path(path: str) -> str:

@@ -24,6 +24,7 @@ from limits.errors import StorageError
 
 from domain.kernel.errors import TooOften
 from domain.kernel.text import folded
+from infrastructure.http.addresses import one_customer
 from infrastructure.http.call import Call, Headers
 
 FORM = "application/x-www-form-urlencoded"
@@ -170,7 +171,7 @@ class Limiter:
 
     async def hit_auth_address(self, address: str) -> Verdict | None:
         """Count a request to an auth endpoint by where it comes from."""
-        return await self.hit(self._auth_address, "auth-address", address)
+        return await self.hit(self._auth_address, "auth-address", one_customer(address))
 
     async def hit_auth_account(self, account: str) -> Verdict | None:
         """Count a request to an auth endpoint by whose account it is about, logged in or named."""

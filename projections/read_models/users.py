@@ -39,7 +39,7 @@ def _search(row: UserRow) -> str:
     return folded(" ".join(filter(None, (row.email, row.username, row.full_name))))
 
 
-@read_model("users", version=2, key="user_id", indexes=[Index(("created_at", "user_id"))])
+@read_model("users", version=3, key="user_id", indexes=[Index(("created_at", "user_id"))])
 class UserRow(Row):
     """One account.  Personal values read `[erased]` once the person's key is destroyed."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from infrastructure.http.addresses import client_address, networks
+from infrastructure.http.addresses import client_address, networks, one_customer
 
 TRUSTED = ("10.0.0.0/8", "192.0.2.7", "fd00::/8")
 
@@ -47,6 +47,19 @@ def test_behind_our_proxies_it_is_the_last_address_that_is_none_of_theirs(forwar
 @pytest.mark.parametrize("nonsense", ["unknown", "198.51.100.1:443", "<script>", "x" * 10_000, "\xe9"])
 def test_what_is_no_address_is_not_passed_on(nonsense: str):
     assert seen("10.0.0.1", nonsense) == "10.0.0.1"
+
+
+def test_ipv4_written_as_ipv6_is_ipv4():
+    """A socket for both kinds (HOST=::) tells it so; else all of them would count as one customer, and no proxy would be known."""
+    assert seen("::ffff:203.0.113.5", trusted=()) == "203.0.113.5"
+    assert seen("::FFFF:10.0.0.1", "::ffff:198.51.100.1") == "198.51.100.1"
+    assert seen("::ffff:nonsense", trusted=()) == "::ffff:nonsense"
+    assert one_customer("::ffff:198.51.100.1") == one_customer("198.51.100.1") != one_customer("::ffff:198.51.100.2")
+
+
+def test_a_customer_has_64_bits_of_ipv6():
+    assert one_customer("2001:db8::1") == one_customer("2001:db8::ffff:1:2:3") != one_customer("2001:db8:0:1::1")
+    assert one_customer("unix") == "unix"
 
 
 def test_a_proxy_on_this_machine_comes_by_a_socket_without_address():

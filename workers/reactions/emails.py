@@ -21,7 +21,9 @@ async def prove(event: Recorded[UserEmails.Asked], act: Act) -> None:
     if user is None or not user.active:
         return
     token = MailToken.issue(data.purpose, data.user_id, data.mail_id, act.secrets).text
-    name, until = user.display_name, iso(data.expires_at)
+    # Nobody's name goes to an address of which they have not shown that it is theirs: it could be any text, for anybody to read.
+    is_theirs = data.purpose is Purpose.RESET and user.email_verified
+    name, until = user.display_name if is_theirs else "", iso(data.expires_at)
     await act.mail(TEMPLATES[data.purpose], to=data.address, name=name, user=name, token=token, expires_at=until)
 
 
