@@ -70,7 +70,10 @@ def test_the_tokens_of_mails_open_what_they_are_for(settings: Settings, office: 
     herself = Actor(id=ann.id, name="Ann")
     with at_work(settings.model_copy(update={"smtp_url": post.url}), REACTIONS):
         first = with_subject(post, OLD, "Verify")
-        assert (str(first["To"]), text_of(first).partition("\n")[0].strip()) == (OLD, "Hello,")  # it may be a stranger's, and "Ann" any text
+        assert (str(first["To"]), text_of(first).partition("\n")[0].strip()) == (
+            OLD,
+            "Hello,",
+        )  # it may be a stranger's, and "Ann" any text
         ask(office, ResendVerification(email=OLD))
         second = with_subject(post, OLD, "Verify", 2)
         assert token_in(first) != token_in(second)
