@@ -10,12 +10,15 @@ from psycopg.rows import dict_row
 
 from domain.kernel.errors import NotFound
 from infrastructure.acts import Done
+from infrastructure.slices import WHOLE, Slice
 
 FAILED: LiteralString = """
     SELECT r.id, r.reaction, r.position, e.stream_id, e.topic, r.state, r.error, r.attempts, r.finished_at AS parked_at
     FROM workers.reactions r JOIN log.events e ON e.position = r.position
-    WHERE r.state = 'failed' ORDER BY r.position, r.reaction LIMIT 1000
+    WHERE r.state = 'failed' AND (%(after_key)s::bigint IS NULL OR (r.position, r.id) > (%(after_key)s::bigint, %(after_id)s::uuid))
+    ORDER BY r.position, r.id LIMIT %(limit)s
 """
+COUNT: LiteralString = "SELECT count(*) FROM workers.reactions WHERE state = 'failed'"
 RETRY: LiteralString = """
     UPDATE workers.reactions SET state = 'due', attempts = 0, next_at = now(), enqueued_at = NULL, finished_at = NULL
     WHERE id = %(id)s AND state = 'failed' RETURNING reaction, position
@@ -38,9 +41,15 @@ class UnknownFailedJob(NotFound):
     """There is no failed job {id} here."""
 
 
-async def failed(connection: Connection) -> list[dict[str, Any]]:
-    """The oldest event's first; at most 1,000."""
-    return await (await connection.cursor(row_factory=dict_row).execute(FAILED)).fetchall()
+async def failed(connection: Connection, part: Slice = WHOLE) -> list[dict[str, Any]]:
+    """The oldest event's first.  `part`: by `position`."""
+    return await (await connection.cursor(row_factory=dict_row).execute(FAILED, part.parameters())).fetchall()
+
+
+async def failed_count(connection: Connection) -> int:
+    """Of all."""
+    row = await (await connection.execute(COUNT)).fetchone()
+    return row[0] if row else 0
 
 
 async def retry(connection: Connection, job_id: UUID) -> Done:

@@ -12,40 +12,12 @@ from psycopg.rows import dict_row
 
 from domain.kernel.errors import InvariantViolated, NotFound
 from infrastructure.acts import Done
+from infrastructure.slices import WHOLE, Slice
 from projections import generations
 from projections import jobs as job_rows
 from projections.reading import Connection
+from projections.standing import PROJECTIONS
 
-# `watched`: somebody looks at the log's head for it.  A lag alone would not tell: it is 0 while nothing is written.
-PROJECTIONS = """
-    WITH log AS (SELECT coalesce(max(position), 0) AS head FROM log.events)
-    SELECT c.name, c.generation, g.version, c.position, c.seen,
-        CASE WHEN m.paused THEN 'paused'
-             WHEN NOT watch.watched THEN 'degraded'
-             WHEN EXISTS (SELECT FROM projections.parked_events p WHERE p.model = c.name AND p.generation = c.generation) THEN 'degraded'
-             WHEN m.last_error IS NOT NULL THEN 'degraded'
-             WHEN EXISTS (SELECT FROM projections.jobs j WHERE j.model = c.name AND j.status IN ('queued', 'running', 'cancelling'))
-                 THEN 'rebuilding'
-             ELSE 'live' END AS status,
-        greatest(log.head - c.position, 0) AS lag_events,
-        coalesce(greatest(extract(epoch FROM clock_timestamp() - e.recorded_at), 0), 0)::float8 AS lag_seconds,
-        CASE WHEN m.beat_at > now() - interval '5 seconds' THEN m.rate ELSE 0 END::float8 AS rate,
-        m.leader, coalesce(m.beat_at > now() - interval '5 seconds', false) AS led, watch.watched,
-        extract(epoch FROM watch.silence)::float8 AS silent_seconds,
-        coalesce(CASE WHEN NOT watch.watched THEN 'no projector has followed the log for it since ' || watch.since END,
-            m.last_error, (SELECT p.error FROM projections.parked_events p
-            WHERE p.model = c.name AND p.generation = c.generation AND p.error IS NOT NULL ORDER BY p.position LIMIT 1)) AS last_error,
-        (SELECT count(*) FROM projections.parked_events p WHERE p.model = c.name AND p.generation = c.generation) AS parked,
-        (SELECT max(k.generation) FROM projections.generations k WHERE k.model = c.name AND k.status = 'retired') AS kept_generation
-    FROM projections.models m CROSS JOIN log
-    JOIN projections.checkpoints c ON c.name = m.model
-    JOIN projections.generations g ON g.model = c.name AND g.generation = c.generation
-    CROSS JOIN LATERAL (SELECT coalesce(m.beat_at, g.created_at) AS since) heard
-    CROSS JOIN LATERAL (SELECT heard.since, clock_timestamp() - heard.since AS silence,
-        heard.since > clock_timestamp() - interval '10 seconds' AS watched) watch
-    LEFT JOIN log.events e ON e.position = c.position + 1
-    ORDER BY c.name
-"""
 JOBS = """
     SELECT id, model AS projection, kind, CASE status WHEN 'cancelling' THEN 'running' ELSE status END AS status,
         CASE status WHEN 'cancelling' THEN 'cancelling' ELSE phase END AS phase, generation, stream_id, verify, events_done, events_total,
@@ -54,8 +26,10 @@ JOBS = """
         rows_live, rows_new, checksum, error, created_at, started_at, finished_at
     FROM projections.jobs
     WHERE (%(id)s::uuid IS NULL OR id = %(id)s) AND (NOT %(only_open)s OR status IN ('queued', 'running', 'cancelling'))
-    ORDER BY created_at DESC, id LIMIT 200
+        AND (%(after_key)s::timestamptz IS NULL OR (created_at, id) < (%(after_key)s::timestamptz, %(after_id)s::uuid))
+    ORDER BY created_at DESC, id DESC LIMIT %(limit)s
 """
+JOBS_COUNT = "SELECT count(*) FROM projections.jobs"
 KNOWN = "SELECT count(*) FROM projections.models WHERE model = %(model)s"
 HAS_STREAM = "SELECT EXISTS (SELECT FROM log.events WHERE stream_id = %(stream_id)s)"
 CANCEL = """
@@ -71,8 +45,13 @@ PARKED = """
         (SELECT count(*) FROM projections.parked_events w
           WHERE w.model = p.model AND w.generation = p.generation AND w.stream_id = p.stream_id AND w.position > p.position) AS waiting
     FROM projections.parked_events p JOIN projections.checkpoints c ON c.name = p.model AND c.generation = p.generation
-    WHERE p.state <> 'waiting' AND (%(id)s::uuid IS NULL OR p.id = %(id)s)
-    ORDER BY p.position, p.model LIMIT 1000
+    WHERE p.state <> 'waiting'
+        AND (%(after_key)s::bigint IS NULL OR (p.position, p.id) > (%(after_key)s::bigint, %(after_id)s::uuid))
+    ORDER BY p.position, p.id LIMIT %(limit)s
+"""
+PARKED_COUNT = """
+    SELECT count(*) FROM projections.parked_events p JOIN projections.checkpoints c ON c.name = p.model AND c.generation = p.generation
+    WHERE p.state <> 'waiting'
 """
 DECIDE = """
     UPDATE projections.parked_events p SET state = %(state)s, reason = %(reason)s
@@ -151,14 +130,19 @@ async def drop_old(connection: Connection, model: str) -> int:
     return len(retired)
 
 
-async def jobs(connection: Connection, *, only_open: bool = False) -> list[dict[str, Any]]:
-    """Newest first.  `only_open`: those that are queued or running."""
-    return await _rows(connection, JOBS, {"id": None, "only_open": only_open})
+async def jobs(connection: Connection, *, only_open: bool = False, part: Slice = WHOLE) -> list[dict[str, Any]]:
+    """Newest first.  `only_open`: those that are queued or running.  `part`: by `created_at`."""
+    return await _rows(connection, JOBS, {"id": None, "only_open": only_open} | part.parameters())
+
+
+async def jobs_count(connection: Connection) -> int:
+    """Of all."""
+    return await _count(connection, JOBS_COUNT)
 
 
 async def job(connection: Connection, job_id: UUID) -> dict[str, Any]:
     """Errors: UnknownJob."""
-    found = await _rows(connection, JOBS, {"id": job_id, "only_open": False})
+    found = await _rows(connection, JOBS, {"id": job_id, "only_open": False} | WHOLE.parameters())
     if not found:
         raise UnknownJob(id=job_id)
     return found[0]
@@ -181,9 +165,14 @@ async def resume(connection: Connection, model: str) -> Done:
     return await _set_paused(connection, model, paused=False)
 
 
-async def parked(connection: Connection) -> list[dict[str, Any]]:
-    """Events that could not be projected, each with how many of its stream wait behind it."""
-    return await _rows(connection, PARKED, {"id": None})
+async def parked(connection: Connection, part: Slice = WHOLE) -> list[dict[str, Any]]:
+    """Events that could not be projected, each with how many of its stream wait behind it.  `part`: by `position`."""
+    return await _rows(connection, PARKED, part.parameters())
+
+
+async def parked_count(connection: Connection) -> int:
+    """Of all."""
+    return await _count(connection, PARKED_COUNT)
 
 
 async def retry(connection: Connection, parked_id: UUID) -> Done:
@@ -229,6 +218,11 @@ async def _known(connection: Connection, model: str) -> None:
 
 async def _order(connection: Connection, what: str) -> None:
     await connection.execute(job_rows.WAKE, {"what": what})
+
+
+async def _count(connection: Connection, sql: str) -> int:
+    row = await (await connection.execute(sql)).fetchone()
+    return row[0] if row else 0
 
 
 async def _rows(connection: Connection, sql: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from infrastructure.cli_support import fail, loaded, needed, show
 
 T = TypeVar("T")
 REASON_LENGTH_MAX = 1000
+SHOWN_MAX = 1000  # rows of a list
 Identity = Annotated[str, typer.Argument(help="An id, as the list names it.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it; without this, only tell what would be done.")]
 

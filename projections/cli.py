@@ -7,7 +7,8 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from infrastructure.cli_support import AsJson, fail, loaded, new_app
-from projections.asking import Identity, Reason, Yes, act, ask, identity, show_brief
+from infrastructure.slices import Slice
+from projections.asking import SHOWN_MAX, Identity, Reason, Yes, act, ask, identity, show_brief
 
 T = TypeVar("T")
 Model = Annotated[str, typer.Argument(help="A read model, as `status` names it.")]
@@ -126,10 +127,10 @@ def resume(model: Model) -> None:
 
 @app.command(epilog="Example: trialog projections jobs --json")
 def jobs(*, as_json: AsJson = False) -> None:
-    """Rebuilds and rollbacks, newest first."""
+    """Rebuilds and rollbacks, the newest thousand."""
     from projections import admin
 
-    show_brief(ask(admin.jobs), JOB_BRIEF, as_json=as_json)
+    show_brief(ask(partial(admin.jobs, part=Slice(limit=SHOWN_MAX))), JOB_BRIEF, as_json=as_json)
 
 
 @app.command(epilog="Example: trialog projections cancel 0190f0c4-7a52-7bb1-8d0f-3f1d5b2a9c11")
@@ -143,10 +144,14 @@ def cancel(job_id: Identity) -> None:
 
 @app.command(epilog="Example: trialog projections parked")
 def parked(*, as_json: AsJson = False) -> None:
-    """Events that could not be projected."""
+    """Events that could not be projected, the oldest thousand."""
     from projections import admin
 
-    show_brief(ask(admin.parked), ("id", "projection", "position", "topic", "attempts", "waiting", "error"), as_json=as_json)
+    show_brief(
+        ask(partial(admin.parked, part=Slice(limit=SHOWN_MAX))),
+        ("id", "projection", "position", "topic", "attempts", "waiting", "error"),
+        as_json=as_json,
+    )
 
 
 @app.command(epilog="Example: trialog projections retry 0190f0c4-7a52-7bb1-8d0f-3f1d5b2a9c11")

@@ -1,9 +1,12 @@
 """`trialog workers ...`: runs background jobs."""
 
+from functools import partial
+
 import typer
 
 from infrastructure.cli_support import AsJson, Exit, fail, loaded, needed, new_app
-from projections.asking import Identity, Reason, Yes, act, ask, identity, show_brief
+from infrastructure.slices import Slice
+from projections.asking import SHOWN_MAX, Identity, Reason, Yes, act, ask, identity, show_brief
 
 app = new_app("Background jobs on Redis.")
 
@@ -45,10 +48,14 @@ def status(*, as_json: AsJson = False) -> None:
 
 @app.command(epilog="Example: trialog workers failed --json")
 def failed(*, as_json: AsJson = False) -> None:
-    """Jobs that were given up after all their attempts."""
+    """Jobs that were given up after all their attempts, the oldest thousand."""
     from infrastructure import failed_jobs
 
-    show_brief(ask(failed_jobs.failed), ("id", "reaction", "position", "topic", "attempts", "error"), as_json=as_json)
+    show_brief(
+        ask(partial(failed_jobs.failed, part=Slice(limit=SHOWN_MAX))),
+        ("id", "reaction", "position", "topic", "attempts", "error"),
+        as_json=as_json,
+    )
 
 
 @app.command(epilog="Example: trialog workers retry 0190f0c4-7a52-7bb1-8d0f-3f1d5b2a9c11")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
+import orjson
 from fastapi import Query
 
 from infrastructure import failed_jobs
@@ -14,6 +15,7 @@ from infrastructure.http.documents import QueryCall, problems
 from infrastructure.http.paging import Page, page_body
 from infrastructure.http.routing import Router, access
 from infrastructure.http.values import Answer, Instant, json_bytes
+from infrastructure.slices import Slice
 from projections import admin
 from projections.answers.jobs import JobOut
 from query_api.dependencies import at, plain, reader
@@ -109,9 +111,10 @@ async def projections(call: QueryCall) -> Reply:
 async def rebuilds(query: Annotated[Page, Query()], call: QueryCall) -> Reply:
     """Rebuilds and rollbacks, newest first."""
     await reader(call).log_at_least(call)
+    page, skip, part = _part(call, query)
     async with call.services.pool.connection() as connection:
-        found = await admin.jobs(connection)
-    return await _paged(call, query, found)
+        found, total = await admin.jobs(connection, part=part), await admin.jobs_count(connection)
+    return await _paged(call, page, found[skip:], total, by="created_at")
 
 
 @router.get("/rebuilds/{rebuild_id}", response_model=JobOut, operation_id="readRebuild", responses=problems(403))
@@ -129,11 +132,14 @@ async def rebuild(rebuild_id: UUID, call: QueryCall) -> Reply:
 async def dead_letters(query: Annotated[Page, Query()], call: QueryCall) -> Reply:
     """Events that could not be projected, and jobs that were given up."""
     await reader(call).log_at_least(call)
+    page, skip, part = _part(call, query)
     async with call.services.pool.connection() as connection:
-        parked, failed = await admin.parked(connection), await failed_jobs.failed(connection)
+        parked, failed = await admin.parked(connection, part), await failed_jobs.failed(connection, part)
+        total = await admin.parked_count(connection) + await failed_jobs.failed_count(connection)
     events = [{"kind": "event", "reaction": None, **letter} for letter in parked]
     jobs = [{"kind": "job", "projection": None, "waiting": 0, **letter} for letter in failed]
-    return await _paged(call, query, sorted([*events, *jobs], key=lambda letter: (letter["position"], str(letter["id"]))))
+    found = sorted([*events, *jobs], key=lambda letter: (letter["position"], letter["id"]))
+    return await _paged(call, page, found[skip:], total, by="position")
 
 
 @router.get("/stats", response_model=StatsOut, operation_id="readStats", responses=problems(403))
@@ -145,13 +151,17 @@ async def stats(call: QueryCall) -> Reply:
     return plain(figures, figures["events"])
 
 
-async def _paged(call: Call, page: Page, rows: Sequence[dict[str, Any]]) -> Reply:
-    scope = {"list": call.path}
-    page, skip, after = call.services.cursors.resume(page, scope)
-    if after is not None:
-        skip = next((n + 1 for n, row in enumerate(rows) if str(row["id"]) == after[0]), len(rows))
-    chosen = rows[skip : skip + page.limit]
-    more = skip + page.limit < len(rows)
-    cursor = call.services.cursors.write(scope, page, [str(chosen[-1]["id"])]) if more and chosen else None
+def _part(call: Call, query: Page) -> tuple[Page, int, Slice]:
+    """(the page, how many of the rows found to pass over, the rows to find: those, the page's own, and one more if there is one)"""
+    page, skip, after = call.services.cursors.resume(query, {"list": call.path})
+    return page, skip, Slice(limit=skip + page.limit + 1, after=after)
+
+
+async def _paged(call: Call, page: Page, rows: Sequence[dict[str, Any]], total: int, *, by: str) -> Reply:
+    chosen = rows[: page.limit]
+    cursor = None
+    if len(rows) > page.limit:
+        last = orjson.loads(json_bytes([chosen[-1][by], chosen[-1]["id"]]))
+        cursor = call.services.cursors.write({"list": call.path}, page, last)
     items = json_bytes(chosen).decode()
-    return json_reply(200, page_body(items, len(rows), page, cursor), at(await call.services.log.head()))
+    return json_reply(200, page_body(items, total, page, cursor), at(await call.services.log.head()))

@@ -144,3 +144,36 @@ def test_there_is_an_alarm_when_nobody_follows_the_log(root: Person, gateway: Pa
 def _projections(part: Part) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = httpx.get(f"{part.url}/health", timeout=15).json()["projections"]
     return found
+
+
+def test_lists_are_whole_and_a_walk_goes_on_though_the_last_row_it_saw_is_gone(root: Person, module_settings: Settings) -> None:
+    change(module_settings, "DELETE FROM projections.jobs")
+    change(
+        module_settings,
+        "INSERT INTO projections.jobs (model, kind, status) SELECT 'tasks', 'rebuild', 'failed' FROM generate_series(1, 300)",
+    )
+    change(
+        module_settings,
+        "INSERT INTO projections.parked_events (model, generation, position, stream_id, topic, state, error) "
+        "SELECT 'tasks', c.generation, n, gen_random_uuid(), 'task.created', 'parked', 'for the test' "
+        "FROM projections.checkpoints c, generate_series(1, 1100) AS n WHERE c.name = 'tasks'",
+    )
+    assert len({job["id"] for job in _walked(root, "/admin/rebuilds", total=300)}) == 300
+    letters = root.client.get("/admin/dead-letters", params={"limit": 2})
+    assert [letter["position"] for letter in root.client.get("/admin/dead-letters", params={"skip": 1098}).json()["items"]] == [1099, 1100]
+    assert letters.json()["total"] == 1100
+    change(module_settings, "DELETE FROM projections.parked_events WHERE position = 2")
+    rest = _walked(root, "/admin/dead-letters", total=1099, cursor=letters.json()["next_cursor"])
+    assert [letter["position"] for letter in rest] == list(range(3, 1101))
+    change(module_settings, "DELETE FROM projections.parked_events")
+
+
+def _walked(root: Person, path: str, *, total: int, **params: Any) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    while True:
+        body = root.client.get(path, params={"limit": 100, **params}).json()
+        assert body["total"] == total
+        found += body["items"]
+        if body["next_cursor"] is None:
+            return found
+        params = {"cursor": body["next_cursor"]}
