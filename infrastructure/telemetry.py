@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from typing import Any
 
@@ -114,6 +115,15 @@ class Metrics:
                 self.rebuild_eta.labels(*which).set(job["eta_seconds"])
             self.rebuild_phase.labels(*which, job["phase"]).set(1)
 
+    def unknown(self) -> None:
+        """The database does not tell: better no figure of it, on which an alarm can be set, than one that was true once."""
+        self.log_head.set(math.nan)
+        of_models = (self.projection_position, self.lag_events, self.lag_seconds, self.seen_events, self.parked_events)
+        of_jobs = (self.rebuild_done, self.rebuild_total, self.rebuild_rate, self.rebuild_eta, self.rebuild_phase)
+        for gauge in (*of_models, self.silent_seconds, self.is_watched, *of_jobs):
+            gauge.clear()
+        self.reactions.unknown()
+
     def text(self) -> bytes:
         """Everything, for a scrape."""
         return generate_latest(self.registry)
@@ -131,6 +141,12 @@ class ReactionGauges:
             "trialog_reaction_outcomes", "Reactions by what came of them since the beginning: done, retried, failed, skipped"
         )
         self.relay_lag = Gauge("trialog_relay_lag_events", "Events not yet looked through for reactions", registry=registry)
+
+    def unknown(self) -> None:
+        """As `Metrics.unknown`."""
+        self.relay_lag.set(math.nan)
+        for gauge in (self.waiting, self.oldest, self.outcomes):
+            gauge.clear()
 
     def set(self, figures: Mapping[str, Any]) -> None:
         """All of them, as `infrastructure.reaction_figures` tells it."""

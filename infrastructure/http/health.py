@@ -9,6 +9,7 @@ import orjson
 import psycopg
 from psycopg_pool import PoolTimeout
 
+from domain.kernel.errors import Unavailable
 from infrastructure.http.call import Reply, json_reply
 from infrastructure.http.documents import PublicCall
 from infrastructure.http.routing import Router, access
@@ -72,13 +73,18 @@ async def redis_(call: PublicCall) -> Reply:
 async def metrics(call: PublicCall) -> Reply:
     """Prometheus' text form."""
     services = call.services
+    watched = await _watched(services)
     try:
-        services.metrics.log_head.set(await services.log.head())
-        if (watched := await _watched(services)) is not None:
+        head = await services.log.head()
+    except (psycopg.Error, PoolTimeout, Unavailable):
+        head = None
+    if head is None or (watched is None and services.watched is not None):
+        services.metrics.unknown()  # what this process counts itself is still worth a scrape; /health says that the database is gone
+    else:
+        services.metrics.log_head.set(head)
+        if watched is not None:
             services.metrics.watched(watched.projections, watched.rebuilds)
             services.metrics.reactions.set(watched.reactions)
-    except (psycopg.Error, PoolTimeout):
-        pass  # what this process counts itself is still worth a scrape; /health says that the database is gone
     return Reply(200, services.metrics.text(), [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")])
 
 

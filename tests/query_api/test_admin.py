@@ -140,6 +140,11 @@ def test_there_is_an_alarm_when_nobody_follows_the_log(root: Person, gateway: Pa
     assert after['trialog_projection_seen_events{projection="tasks"}'] == after['trialog_projection_position{projection="tasks"}'] > 0
     assert after['trialog_projection_parked_events{projection="tasks"}'] == 0
 
+    with psycopg.connect(module_settings.needed("database_url")) as connection:
+        connection.execute("LOCK TABLE projections.models IN ACCESS EXCLUSIVE MODE")  # as a database that does not answer
+        assert metrics(gateway) == {}  # rather than what was true once
+    assert metrics(gateway)['trialog_projection_watched{projection="tasks"}'] == 1
+
 
 def _projections(part: Part) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = httpx.get(f"{part.url}/health", timeout=15).json()["projections"]
