@@ -110,12 +110,16 @@ def test_without_a_database_requests_are_refused_and_health_says_so(site: Site, 
     try:
         started = time.monotonic()
         problem(ann.post("/tasks", {"title": "x"}), 503, "unavailable")
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 15  # a pool waits five seconds for a connection
         assert site.anybody.send("GET", "/health/live").status_code == 200
         assert site.anybody.send("GET", "/health").status_code == 503
         assert site.anybody.send("GET", "/health").json()["status"] == "down"
         scraped = site.anybody.send("GET", "/metrics")
-        assert (scraped.status_code, "trialog_log_head_position NaN" in scraped.text, "trialog_commands" in scraped.text) == (200, True, True)
+        assert (scraped.status_code, "trialog_log_head_position NaN" in scraped.text, "trialog_commands" in scraped.text) == (
+            200,
+            True,
+            True,
+        )
     finally:
         server.start()
     eventually(lambda: ann.post("/tasks", {"title": "x"}).status_code == 201, within_seconds=20)
