@@ -19,7 +19,7 @@ from domain.kernel.permissions import roles_with
 from domain.kernel.registry import roles_of
 from infrastructure.clock import new_id
 from infrastructure.http import limiting, problems
-from infrastructure.http.addresses import client_address, one_customer
+from infrastructure.http.addresses import client_address
 from infrastructure.http.call import Call, Headers, Reply, StreamReply
 from infrastructure.http.headers import HeaderPolicy
 from infrastructure.http.routing import Access, Route, Routes
@@ -49,6 +49,7 @@ class Edge:
         self._routes = routes
         self._policy = HeaderPolicy(services.settings)
         self._streams = Streams()
+        self._draining = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
@@ -62,7 +63,7 @@ class Edge:
             try:
                 route, values = self._route(scope["method"], path)
                 scope["path"] = path
-                reply = await self._answer(scope, receive, route, values, request_id, told)
+                reply = await self._unless_stopped(self._answer(scope, receive, route, values, request_id, told))
             except DomainError as error:
                 reply = await self._refusal(scope, route, path, request_id, error)
             except problems.Missing as missing:
@@ -88,8 +89,19 @@ class Edge:
         if isinstance(reply, StreamReply):
             await self._streams.send(reply, receive, send, bodiless=scope["method"] == "HEAD")
 
+    async def _unless_stopped(self, answering: Awaitable[Reply]) -> Reply:
+        """Errors: ServerStopping when the drain is over, for there is just time to say so; those of answering."""
+        try:
+            return await answering
+        except asyncio.CancelledError:
+            if not self._draining or (task := asyncio.current_task()) is None:
+                raise
+            task.uncancel()
+            raise problems.ServerStopping from None
+
     def drain(self) -> None:
         """The server stops: end what would never end by itself."""
+        self._draining = True
         self._streams.drain()
 
     def knows(self, path: str) -> set[str]:
@@ -132,7 +144,7 @@ class Edge:
         if is_command:
             call.body = await read_body(call, receive, route)
         if is_auth:
-            account = _account(call)
+            account = limiting.account_of(call)
             limiting.admit(call, at_address, await services.limiter.hit_auth_account(account) if account else None)
         try:
             if route.access.commands or route.access.permission or route.access.superuser:
@@ -206,18 +218,6 @@ async def _read_body(call: Call, receive: Receive, route: Route) -> bytes:
         if media_type not in route.access.media_types:
             raise problems.UnsupportedMediaType(accepted=" or ".join(route.access.media_types))
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-
-
-def _account(call: Call) -> str | None:
-    """Whom a request to an auth endpoint is about, logged in or named; None: nobody (a cookie, a token from a mail).
-
-    Who is named counts for one address alone: a stranger who asks on and on uses up nothing of what the owner may do elsewhere.
-    """
-    if call.actor.id is not None:
-        return str(call.actor.id)
-    media_type = (call.header(b"content-type") or "").partition(";")[0].strip().lower()
-    named = limiting.account_named(call.body, media_type)
-    return None if named is None else f"{named} {one_customer(call.address)}"
 
 
 def canonical_path(path: str) -> str:

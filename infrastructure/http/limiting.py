@@ -75,6 +75,18 @@ def admit(call: Call, *verdicts: Verdict | None) -> None:
         raise TooManyRequests(retry_after_seconds=max(1, tightest.reset_seconds))
 
 
+def account_of(call: Call) -> str | None:
+    """Whom a request to an auth endpoint is about, logged in or named; None: nobody (a cookie, a token from a mail).
+
+    Who is named counts for one address alone: a stranger who asks on and on uses up nothing of what the owner may do elsewhere.
+    """
+    if call.actor.id is not None:
+        return str(call.actor.id)
+    media_type = (call.header(b"content-type") or "").partition(";")[0].strip().lower()
+    named = account_named(call.body, media_type)
+    return None if named is None else f"{named} {one_customer(call.address)}"
+
+
 def account_named(body: bytes, media_type: str) -> str | None:
     """Whose account a request speaks of that comes without a login: what it names, folded."""
     if media_type == FORM:

@@ -139,6 +139,12 @@ class ProjectionBehind(errors.Unavailable):
     code = "projection-behind"
 
 
+class ServerStopping(errors.Unavailable):
+    """The server stopped before this was answered.  It may have been done: send it again with the same Idempotency-Key."""
+
+    code = "server-stopping"
+
+
 class Missing(Exception):
     """Not an answer by itself: a 404 of a query, with the position that its read model had reached."""
 

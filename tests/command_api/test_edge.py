@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 from uuid import uuid4
 
 import orjson
 import pytest
 
-from tests.support.http import Caller, Site, pointers, problem, raw
+from infrastructure.settings import Settings
+from tests.support.http import Caller, Site, pointers, problem, raw, read_to_the_end, serving
 
 TASK = "/tasks/5f0f8a3e-4d5c-4c0b-9d53-0a1b2c3d4e5f"  # nobody's; the same in every pytest worker
 BAD_JSON, BAD_SHAPE, GOOD = b"{", b'{"title": ""}', b'{"title": "x"}'
@@ -159,3 +161,17 @@ def test_an_answer_tells_the_path_that_was_asked_for(site: Site, ann: Caller):
     assert wild.status in (400, 404)
     if wild.status == 404:
         assert orjson.loads(wild.body)["instance"].startswith("/api/v1/")
+
+
+def test_what_the_server_cannot_finish_before_it_stops_is_503(site_settings: Settings):
+    with serving(site_settings, drain_seconds=1) as site:
+        wire = socket.create_connection(("127.0.0.1", site.port), timeout=20)
+        head = b"POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n"
+        wire.sendall(head + b'{"password": ')
+        assert site.client.get(f"{site.url}/health/live").status_code == 200  # by now the other request is under way
+    with wire:
+        answer = read_to_the_end(wire)
+    body = orjson.loads(answer.body)
+    assert (answer.status, answer.headers["content-type"]) == (503, "application/problem+json")
+    assert (body["type"], body["status"], body["request_id"]) == ("/problems/server-stopping", 503, answer.headers["x-request-id"])
+    assert int(answer.headers["retry-after"]) >= 1

@@ -19,6 +19,7 @@ import uvicorn
 
 from command_api.app import create_app
 from infrastructure.http.protocol import BoundedProtocol
+from infrastructure.serving import Server
 from infrastructure.settings import Settings
 from tests.support.wait import eventually
 
@@ -144,15 +145,20 @@ class Site:
         return replace(someone.with_headers(x_organization_id=owner.organization_id), organization_id=owner.organization_id)
 
 
-class _Uvicorn(uvicorn.Server):
+class _Uvicorn(Server):
+    """Signals are for the main thread alone, and the collector's settings for a process of its own."""
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await uvicorn.Server.startup(self, sockets)
+
 
 @contextmanager
-def serving(settings: Settings) -> Iterator[Site]:
-    """The command API on a port of its own, in a thread."""
+def serving(settings: Settings, *, drain_seconds: int | None = None) -> Iterator[Site]:
+    """The command API on a port of its own, in a thread.  `drain_seconds`: for how long what is under way may go on at the end."""
     # The protocol is named so that asyncio sends small answers at once (TCP_NODELAY); else each waits 40 ms for its last part.
     with socket.socket(proto=socket.IPPROTO_TCP) as listening:
         listening.bind(("127.0.0.1", 0))
@@ -164,6 +170,8 @@ def serving(settings: Settings) -> Iterator[Site]:
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=drain_seconds,
         )
         server = _Uvicorn(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="command-api")
@@ -224,10 +232,15 @@ def raw(site: Site, request: bytes) -> RawAnswer:
     """Send bytes, read until the server closes; `Connection: close` must be among them."""
     with socket.create_connection(("127.0.0.1", site.port), timeout=20) as wire:
         wire.sendall(request)
-        found = b""
-        with contextlib.suppress(ConnectionResetError):
-            while chunk := wire.recv(1 << 16):
-                found += chunk
+        return read_to_the_end(wire)
+
+
+def read_to_the_end(wire: socket.socket) -> RawAnswer:
+    """Whatever still comes, until the server closes."""
+    found = b""
+    with contextlib.suppress(ConnectionResetError):
+        while chunk := wire.recv(1 << 16):
+            found += chunk
     head, _, body = found.partition(b"\r\n\r\n")
     status, *lines = head.decode("latin-1").split("\r\n")
     headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
