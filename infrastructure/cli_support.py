@@ -24,6 +24,8 @@ class Exit(IntEnum):
     UNSAFE = 5  # `check` found something
 
 
+ID_LENGTH = 36
+WIDTH_OF_FILES = 10_000  # nothing is cut that another program reads
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
@@ -44,10 +46,13 @@ def show(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(rows, default=str, indent=2))
         return
-    table = Table(*(rows[0] if rows else ()), box=None, header_style="bold")
+    table = Table(box=None, header_style="bold")
+    for name in rows[0] if rows else ():
+        table.add_column(name, min_width=ID_LENGTH if name == "id" else None)  # whole, for the next command to be given it
     for row in rows:
         table.add_row(*("" if value is None else str(value) for value in row.values()))
-    Console(soft_wrap=not sys.stdout.isatty()).print(table)
+    on_a_screen = sys.stdout.isatty()
+    Console(soft_wrap=not on_a_screen, width=None if on_a_screen else WIDTH_OF_FILES).print(table)
 
 
 def loaded(*, attach: bool = True, strict: bool = True) -> Settings:

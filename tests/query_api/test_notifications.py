@@ -10,7 +10,7 @@ import pytest
 
 from infrastructure.settings import Settings
 from tests.support.heads import appends
-from tests.support.processes import PASSWORD, Person, join, log_in
+from tests.support.processes import PASSWORD, Person, join, log_in, superuser
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +146,22 @@ def test_they_are_of_all_organizations_and_walked_by_cursor(url: str, ann: Perso
     assert told(bob, sort="created_at") == told(bob)[::-1]
     assert bob.client.get("/notifications", params={"unread": "perhaps"}).status_code == 422
     assert bob.client.get("/notifications", params={"sort": "title"}).status_code == 422
+
+
+def test_whoever_is_erased_has_no_name_in_what_others_were_told(url: str, module_settings: Settings, ann: Person) -> None:
+    carl = colleague(url, ann, "manager", "carl")
+    position = done(carl.client.post(f"/tasks/{ann.create_task(title='Plan')['id']}/comments", json={"body": "Agreed"}))
+    assert told(ann, position)[0]["body"] == 'Carl commented on "Plan": Agreed'
+    root = superuser(url)
+    position = done(root.client.request("DELETE", f"/users/{carl.id}/personal-data", json={"reason": "asked"}))
+    assert told(ann, position)[0]["body"] == '[erased] commented on "Plan": Agreed'
+
+
+def test_a_body_may_say_why_and_nothing_else(ann: Person) -> None:
+    for path in ("/notifications/read-all", f"/notifications/{uuid4()}/read"):
+        assert ann.client.post(path, json={"all": True}).status_code == 422
+        assert ann.client.post(path, content=b"{", headers={"Content-Type": "application/json"}).status_code == 400
+    assert ann.client.post("/notifications/read-all", json={"reason": "tidy"}).status_code == 204
 
 
 def test_a_login_from_a_new_device_is_told_within_that_login(url: str) -> None:

@@ -140,6 +140,7 @@ def test_the_command_line_does_the_same(mailing: Settings, office: Office, post:
     with at_work(mailing, crew):
         given_up(office, post, 1)
     [letter] = json.loads(workers(mailing, "failed", "--json").stdout)
+    assert letter["id"] in workers(mailing, "failed").stdout, "whole, to be given to the next command"
     assert letter["reaction"] == "crew.tell"
     [status] = json.loads(workers(mailing, "status", "--json").stdout)
     assert [(q["queue"], q["failed"]) for q in status["queues"]] == [("mail", 1)]
