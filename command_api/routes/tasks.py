@@ -42,7 +42,7 @@ class NewTask(Body):
     id: ClientId | None = None
     title: Title = Field(examples=["Call the site about visit 3"])
     description: Description = ""
-    status: Literal[Status.TODO, Status.IN_PROGRESS] = Status.TODO
+    status: Literal["todo", "in_progress"] = "todo"
     priority: Priority = Priority.MEDIUM
     assignee_id: UUID | None = None
     due_at: Instant | None = None
@@ -151,7 +151,7 @@ _EMPTY: Mapping[str, Any] = {"description": "", "tags": []}
 async def create(body: NewTask, call: CommandCall) -> Reply:
     """Open a task in the active organization."""
     command = CreateTask(
-        id=body.id, title=body.title, description=body.description, status=body.status, priority=body.priority,
+        id=body.id, title=body.title, description=body.description, status=Status(body.status), priority=body.priority,
         assignee_id=body.assignee_id, due_at=body.due_at, estimate_minutes=body.estimate_minutes, tags=body.tags,
     )  # fmt: skip
     return await dispatch(call, command, status=201, reason=body.reason, at="/api/v1/tasks")

@@ -102,6 +102,11 @@ def test_every_fault_is_told_at_once(ann: Caller):
     assert set(pointers(ann.post("/tasks", {"title": "", "priority": "urgent", "x": 1}))) == {"#/title", "#/priority", "#/x"}
 
 
+def test_choices_are_told_as_clients_write_them(ann: Caller):
+    [fault] = ann.post("/tasks", {"title": "x", "status": "done"}).json()["errors"]
+    assert fault["detail"] == "Input should be 'todo' or 'in_progress'"
+
+
 def test_a_refusal_does_not_give_the_body_back(ann: Caller):
     answer = ann.post("/tasks", {"title": 5, "description": "my-secret-words" * 500})
     assert "my-secret-words" not in answer.text
