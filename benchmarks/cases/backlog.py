@@ -19,7 +19,7 @@ NOTE = "Of tasks: five events each, some thousands being worked on at a time.  P
 
 def run(bench: Bench) -> Report:
     """Each on a fresh copy of the same filled database."""
-    events, library_events = (bench.events // 2, 1000) if bench.quick else (EVENTS, LIBRARY_EVENTS)
+    events, library_events = (bench.events // 2, 200) if bench.quick else (EVENTS, LIBRARY_EVENTS)
     with bench.servers.database() as filled:
         generate.fill(filled.owner_url, generate.Plan(events=events))
 

@@ -65,7 +65,7 @@ def _at(bench: Bench, events: int) -> Scaled:
         place = generate.Organization(owner.organization_id, [owner.user_id])
         generate.fill(database.owner_url, generate.Plan(events=events, organizations=[place]))
         bench.say(f"{events:,} events made in {time.perf_counter() - begun:.0f} seconds")
-        plans = [BuildPlan(url=database.app_url, model=name) for name in MODELS]
+        plans = [BuildPlan(url=database.app_url, models=(name,)) for name in MODELS]
         built, *_ = (apart(build, plan, timeout_seconds=PATIENCE_SECONDS) for plan in plans)
         bench.say(f"{events / built.seconds:,.0f} events/s rebuilt, {built.memory_peak_mib:.0f} MiB")
         with bench.servers.running(Launch(database, "query_api")) as (queries,):

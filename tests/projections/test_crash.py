@@ -25,6 +25,7 @@ from tests.projections.history import History, append
 from tests.support.wait import eventually
 
 ROOT = Path(__file__).parents[2]
+AHEAD_EVENTS = 3000  # of the projector, at most; more than it can have projected when it is killed
 TAKEOVER_SECONDS = 30.0  # it takes under five on a machine of its own; a deadline here, not a measurement
 
 
@@ -87,6 +88,8 @@ async def test_killed_at_any_moment_every_fact_is_projected_once(settings: Setti
     def write_on() -> None:
         while not done.is_set():
             heads.append(append(url, *story.next(40)))
+            while heads[-1] > least(settings) + AHEAD_EVENTS and not done.wait(0.1):
+                pass  # more would only make the comparison at the end long
 
     writer = threading.Thread(target=write_on)
     writer.start()
