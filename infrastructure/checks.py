@@ -7,6 +7,7 @@ import redis
 from dotenv import dotenv_values
 
 from infrastructure.migrations import revisions
+from infrastructure.passwords import JUDGED_LENGTH
 from infrastructure.settings import RUN_FILE, Settings
 
 STRONG_ENOUGH = 3  # zxcvbn's score
@@ -83,6 +84,9 @@ def deployment_findings(settings: Settings) -> list[Finding]:
         Finding("FIRST_SUPERUSER_EMAIL", "is the default; name somebody who reads mail"): (
             settings.first_superuser_email == Settings.model_fields["first_superuser_email"].default
         ),
+        Finding("FIRST_SUPERUSER_PASSWORD", "is too easy to guess; make it longer or less usual"): (
+            settings.first_superuser_password is not None and _score(settings.first_superuser_password.get_secret_value()) < STRONG_ENOUGH
+        ),
         Finding("PASSWORD_MIN_SCORE", "is below 3; weak passwords are taken"): settings.password_min_score < STRONG_ENOUGH,
         Finding("SESSION_LIMIT", f"is {settings.session_limit}; that many stolen logins would go unnoticed"): (
             settings.session_limit > SESSIONS_REASONABLE
@@ -94,3 +98,9 @@ def deployment_findings(settings: Settings) -> list[Finding]:
         Finding("LOG_LEVEL", "is debug; logs may carry more than they should"): settings.log_level == "debug",
     }
     return refused + [finding for finding, is_so in advice.items() if is_so]
+
+
+def _score(password: str) -> int:
+    from zxcvbn import zxcvbn  # noqa: PLC0415 - a megabyte of words, for this question alone
+
+    return int(zxcvbn(password[:JUDGED_LENGTH])["score"])

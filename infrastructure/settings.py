@@ -23,6 +23,8 @@ SECRETS = frozenset({"secret_key", "master_key", "first_superuser_password", "sm
 )
 MASTER_KEY_SIZE_BYTES = 32
 SECRET_KEY_LENGTH_MIN = 32  # characters
+PASSWORD_LENGTH_MIN = 8  # characters, of the first superuser's
+FIRST_GUESSES = frozenset({"password", "password1", "changeme", "change-me", "superuser", "administrator", "adminadmin", "12345678"})
 PLACEHOLDERS = ("change", "secret", "example", "default", "insecure", "your")  # how a key copied from some guide begins
 
 Role = Literal["owner", "admin", "manager", "developer", "auditor", "staff", "user", "member"]
@@ -179,6 +181,9 @@ class Settings(BaseSettings):
             "SECRET_KEY: is needed in production (openssl rand -hex 32)": not key,
             f"SECRET_KEY: must be {SECRET_KEY_LENGTH_MIN} characters or more in production": 0 < len(key) < SECRET_KEY_LENGTH_MIN,
             "SECRET_KEY: is a placeholder; make one (openssl rand -hex 32)": key.lower().startswith(PLACEHOLDERS) or 0 < len(set(key)) < 8,
+            f"FIRST_SUPERUSER_PASSWORD: must be {PASSWORD_LENGTH_MIN} characters or more, and not the first that anybody would try": (
+                self.first_superuser_password is not None and _is_first_guess(self.first_superuser_password.get_secret_value())
+            ),
             "MASTER_KEY: is one byte over and over; make one (openssl rand -base64 32)": self.master_key is not None
             and len(set(self.master_key_bytes)) < 8,
             "PUBLIC_URL: must be an https address in production; over http cookies and tokens travel in clear": not (
@@ -218,6 +223,10 @@ class Settings(BaseSettings):
         ours = {name.upper() for name in type(self).model_fields}
         rest = {name: value for name, value in os.environ.items() if name.upper().removesuffix("_FILE") not in ours}
         return {**rest, **self.as_environment(), "PYTHONUNBUFFERED": "1"}
+
+
+def _is_first_guess(password: str) -> bool:
+    return len(password) < PASSWORD_LENGTH_MIN or password.lower() in FIRST_GUESSES
 
 
 def _as_text(value: Any) -> str:

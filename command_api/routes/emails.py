@@ -45,7 +45,10 @@ async def verify_email(body: Proof, call: PublicCall) -> Reply:
 @router.post("/resend-verification", status_code=202, operation_id="resendVerification", responses=commands(429, public=True))
 @access(public=True)
 async def resend_verification(body: Address, call: PublicCall) -> Reply:
-    """Have the mail sent once more, if there is such an account and its address is not verified; nothing tells whether."""
+    """Have the mail sent once more, if there is such an account and its address is not verified; nothing tells whether.
+
+    Ten such mails an hour go out; whoever asks for more has the last one, which stays good.
+    """
     await run(call, ResendVerification(email=body.email, mails_limit=mails_limit(call)))
     return Reply(202)
 

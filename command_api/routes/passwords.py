@@ -48,7 +48,10 @@ async def change_password(body: PasswordChange, call: CommandCall) -> Reply:
 @router.post("/forgot-password", status_code=202, operation_id="forgotPassword", responses=commands(429, public=True))
 @access(public=True)
 async def forgot_password(body: Forgotten, call: PublicCall) -> Reply:
-    """Have a mail sent by which a new password can be chosen, if there is such an account; nothing tells whether."""
+    """Have a mail sent by which a new password can be chosen, if there is such an account; nothing tells whether.
+
+    Ten such mails an hour go out; whoever asks for more has the last one, which stays good.
+    """
     await run(call, ForgetPassword(email=body.email, mails_limit=mails_limit(call)))
     return Reply(202)
 

@@ -94,6 +94,16 @@ def test_no_token_outlives_its_login_session(tokens: Tokens, clock: FixedClock):
         assert tokens.verify(token).expires_at == clock.at.timestamp() + lives
 
 
+def test_a_shorter_life_counts_for_tokens_that_are_out_already(tokens: Tokens, clock: FixedClock):
+    """After a restart with another setting: what had ended before is remembered for the new life alone."""
+    token = tokens.sign(ANN, uuid4(), None, None)
+    stricter = Tokens(KEYS, issuer=ISSUER, lifetime_seconds=60, clock=clock)
+    assert stricter.verify(token).expires_at == clock.at.timestamp() + 60
+    clock.at += timedelta(seconds=60)
+    with pytest.raises(ExpiredToken):
+        stricter.verify(token)
+
+
 def test_no_two_tokens_are_the_same(tokens: Tokens):
     assert len({tokens.sign(ANN, UUID(int=1), None, None) for _ in range(50)}) == 50
 

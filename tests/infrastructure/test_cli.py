@@ -137,6 +137,8 @@ SAFE = {
         ({"trusted_proxies": ""}, ["TRUSTED_PROXIES"]),
         ({"default_organization": "Clinic"}, ["REGISTRATION"]),
         ({"default_organization": "Clinic", "registration": "invite"}, []),
+        ({"first_superuser_password": "Clinic2026"}, ["FIRST_SUPERUSER_PASSWORD"]),
+        ({"first_superuser_password": "correct horse battery"}, []),
         ({"access_token_expire_minutes": 61}, ["ACCESS_TOKEN_EXPIRE_MINUTES"]),
         ({"session_limit": 21, "password_min_score": 2}, ["PASSWORD_MIN_SCORE", "SESSION_LIMIT"]),
     ],

@@ -60,6 +60,9 @@ def test_a_refused_secret_is_not_repeated(monkeypatch: pytest.MonkeyPatch):
     assert fault == "MASTER_KEY: must be 32 bytes in base64 (openssl rand -base64 32)"
 
 
+FIRST_GUESS = "FIRST_SUPERUSER_PASSWORD: must be 8 characters or more, and not the first that anybody would try"
+
+
 @pytest.mark.parametrize(
     ("variables", "fault"),
     [
@@ -72,6 +75,8 @@ def test_a_refused_secret_is_not_repeated(monkeypatch: pytest.MonkeyPatch):
             {"PUBLIC_URL": "http://localhost:8000"},
             "PUBLIC_URL: must be an https address in production; over http cookies and tokens travel in clear",
         ),
+        ({"FIRST_SUPERUSER_PASSWORD": "short-7"}, FIRST_GUESS),
+        ({"FIRST_SUPERUSER_PASSWORD": "ChangeMe"}, FIRST_GUESS),
         ({"CORS_ORIGINS": "*"}, "CORS_ORIGINS: * is refused in production; name the origins"),
         ({"DEBUG": "1"}, "DEBUG: must be off in production"),
     ],
