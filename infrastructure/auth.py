@@ -112,7 +112,9 @@ class Tokens:
             organization = body.get("org")
             # Ended login sessions are remembered for as long as a token lives by the settings of today: no older one may come after.
             expires_at = min(float(body["exp"]), float(body["iat"]) + self.lifetime_seconds)
-            return Claims(UUID(body["sub"]), UUID(body["sid"]), None if organization is None else UUID(organization), expires_at, key.key_id)
+            return Claims(
+                UUID(body["sub"]), UUID(body["sid"]), None if organization is None else UUID(organization), expires_at, key.key_id
+            )
         except jwt.DecodeError as error:
             if isinstance(error, jwt.InvalidSignatureError):
                 raise problems.InvalidToken from None
