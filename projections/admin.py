@@ -120,14 +120,16 @@ async def rollback(connection: Connection, model: str) -> dict[str, Any]:
 
 
 async def drop_old(connection: Connection, model: str) -> int:
-    """Drop the kept generation; answers how many were dropped.  Errors: UnknownProjection, RebuildRuns."""
+    """Drop every generation but the live one: what is kept, and what a rebuild that died has left; answers how many were dropped.
+
+    Errors: UnknownProjection, RebuildRuns."""
     await _known(connection, model)
     if any(j for j in await jobs(connection, only_open=True) if j["projection"] == model):
         raise RebuildRuns(name=model)
-    retired = [k.generation for k in await generations.kept(connection, model) if k.status == "retired"]
-    for generation in retired:
+    others = [k.generation for k in await generations.kept(connection, model)]
+    for generation in others:
         await generations.drop(connection, model, generation)
-    return len(retired)
+    return len(others)
 
 
 async def jobs(connection: Connection, *, only_open: bool = False, part: Slice = WHOLE) -> list[dict[str, Any]]:

@@ -99,7 +99,7 @@ def rollback(
 
 @app.command(epilog="Example: trialog projections drop-old tasks --yes")
 def drop_old(model: Model, *, yes: Yes = False) -> None:
-    """Drop the generation that is kept for `rollback`."""
+    """Drop the generation that is kept for `rollback`, and what a rebuild that died has left."""
     from projections import admin
 
     if not yes:

@@ -60,8 +60,9 @@ CHANGED = f"""
     SELECT ours.model, ours.declaration
     FROM {OURS}
     JOIN projections.generations live ON live.model = ours.model AND live.status = 'live'
-    WHERE live.version < ours.version
-       OR (live.version = ours.version AND (live.shape <> ours.shape OR NOT coalesce(ours.topics <@ live.topics, true)))
+    WHERE (live.version < ours.version
+           OR (live.version = ours.version AND (live.shape <> ours.shape OR NOT coalesce(ours.topics <@ live.topics, true))))
+      AND (%(again)s OR NOT EXISTS (SELECT FROM projections.jobs j WHERE j.model = ours.model AND j.declaration = ours.declaration))
 """
 GET = "SELECT id, model, kind, status, generation, verify, stream_id FROM projections.jobs WHERE id = %(id)s"
 PROGRESS = """
@@ -114,9 +115,12 @@ async def create(
     return UUID(str(row[0]))
 
 
-async def order_changed(connection: Connection, models: Sequence[Model]) -> None:
-    """Queue a rebuild of each model whose live generation was made by an older declaration; that one serves meanwhile."""
-    for name, declaration in await (await connection.execute(CHANGED, _declared(models))).fetchall():
+async def order_changed(connection: Connection, models: Sequence[Model], *, again: bool = True) -> None:
+    """Queue a rebuild of each model whose live generation was made by an older declaration; that one serves meanwhile.
+
+    Not where another job is open: look later.  `again`: also where such a rebuild has failed, was cancelled, or was rolled back.
+    """
+    for name, declaration in await (await connection.execute(CHANGED, _declared(models) | {"again": again})).fetchall():
         if await create(connection, name, "rebuild", declaration=declaration):
             log.info("projection.rebuild_queued", model=name, declaration=declaration)
 

@@ -130,6 +130,7 @@ class Projector:
             await leadership.acquire(writing, aside, wanted)
             await leadership.load(aside)
             await leadership.let_go(writing)
+            await jobs.order_changed(aside, self._models, again=False)  # at the start another job may have been in the way
             for projection in leadership.projections:
                 await self._resolve(reader, engine, projection)
         rates = {name: count / elapsed for name, count in self._counted.items() if elapsed < 60}

@@ -110,19 +110,20 @@ class Rebuild:
     async def _prepared(self) -> Target:
         """The generation to be made live: a new one, the one of an earlier attempt, or the kept one."""
         self._progress.enter("preparing")
-        if self._job.generation is None:
-            if self._job.kind == "rollback":
-                raise RebuildFailed("there is no generation to go back to")
-            await self._tidy_up()  # after attempts that died
+        number, model = self._job.generation, self._model
+        found = {k.generation: k for k in await generations.kept(self._aside, model.name)}.get(number or 0)
+        is_ours = found is not None and (found.version, found.shape) == (model.version, model.shape)
+        is_whole = found is not None and set(model.topics) <= set(found.topics or model.topics)
+        if found is not None and is_ours and is_whole:
+            return Target(model, generation=found.generation, live=False)
+        if self._job.kind == "rebuild":
+            await self._tidy_up()  # after attempts that died, maybe of a program that declared it otherwise
             return await self._new_generation(chosen=True)
-        found = {k.generation: k for k in await generations.kept(self._aside, self._model.name)}.get(self._job.generation)
         if found is None:
-            raise RebuildFailed(f"generation {self._job.generation} is gone")
-        if (found.version, found.shape) != (self._model.version, self._model.shape):
-            raise RebuildFailed(f"generation {found.generation} was made by version {found.version}, which this program does not declare")
-        if not set(self._model.topics) <= set(found.topics or self._model.topics):
-            raise RebuildFailed(f"generation {found.generation} was made without topics that this program projects: rebuild instead")
-        return Target(self._model, generation=found.generation, live=False)
+            raise RebuildFailed(f"generation {number} is gone")
+        if not is_ours:
+            raise RebuildFailed(f"generation {number} was made by version {found.version}, which this program does not declare")
+        raise RebuildFailed(f"generation {number} was made without topics that this program projects: rebuild instead")
 
     async def _new_generation(self, *, chosen: bool) -> Target:
         async with self._writing.transaction():

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from infrastructure.wiring import Services, Watched
 
 CHECK_SECONDS = 2.0
+# Of a read model.  Anybody may ask, and an error may quote what somebody typed: that is for `/admin/projections`.
+PUBLIC_MEMBERS = (
+    "name", "generation", "version", "status", "position", "seen", "lag_events", "lag_seconds", "rate", "watched", "silent_seconds",
+    "parked",
+)  # fmt: skip
 health_router = Router(include_in_schema=False)
 
 
@@ -31,10 +36,11 @@ async def health(call: PublicCall) -> Reply:
     database, cache, watched = await asyncio.gather(_database(services), _redis(services), _watched(services))
     projections = None if watched is None else watched.projections
     down = database["status"] != "ok"
-    degraded = cache["status"] not in ("ok", "absent") or any(p["status"] == "degraded" for p in projections or [])
+    degraded = cache["status"] not in ("ok", "absent") or (projections is not None and not _all_well(projections))
     body = {
         "status": "down" if down else "degraded" if degraded else "ok", "version": VERSION, "environment": services.settings.environment,
-        "time": iso(services.clock.now()), "database": database, "redis": cache, "projections": projections,
+        "time": iso(services.clock.now()), "database": database, "redis": cache,
+        "projections": projections and [*map(_public, projections)],
         "jobs": None if watched is None else _jobs(watched.reactions),
     }  # fmt: skip
     return json_reply(503 if down else 200, orjson.dumps(body, default=str))
@@ -86,6 +92,15 @@ async def metrics(call: PublicCall) -> Reply:
             services.metrics.watched(watched.projections, watched.rebuilds)
             services.metrics.reactions.set(watched.reactions)
     return Reply(200, services.metrics.text(), [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")])
+
+
+def _all_well(projections: list[dict[str, Any]]) -> bool:
+    """A model that is paused may have parked events too, or be without a projector; none at all: no projector has ever run."""
+    return bool(projections) and not any(p["status"] == "degraded" or p["parked"] or not p["watched"] for p in projections)
+
+
+def _public(projection: dict[str, Any]) -> dict[str, Any]:
+    return {name: projection[name] for name in PUBLIC_MEMBERS}
 
 
 def _jobs(reactions: dict[str, Any]) -> dict[str, Any]:

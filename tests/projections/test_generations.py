@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
 
 from projections import admin, jobs
+from projections.checkpoints import Target
 from projections.connections import connect
+from projections.rebuild import Rebuild, work
 from tests.conftest import Database
-from tests.projections.desk import checkpoint, projected, reached, rebuilt, rows, running, tables, worked
+from tests.projections.desk import KEYS, checkpoint, projected, reached, rebuilt, rows, running, tables, worked
 from tests.projections.history import append
 from tests.projections.notes import Notes, declared, starred, wrote
 from tests.support.wait import until
@@ -93,6 +96,63 @@ async def test_a_generation_of_another_version_comes_back_under_its_own_program_
         job = await admin.rollback(connection, "notes")
         assert (await worked(database.app_url, notes.models, connection, job["id"]))["status"] == "completed"
     assert generation(database.app_url) == 1
+
+
+async def test_a_changed_declaration_is_rebuilt_though_another_job_was_in_the_way_at_the_start(database: Database, notes: Notes) -> None:
+    """And once only: what an administrator cancels or rolls back stays so until the next start."""
+    await projected(database.app_url, notes.models, append(database.app_url, wrote(ONE, "one")))
+    later = declared(version=2)
+    async with await connect(database.app_url) as connection:
+        before = await admin.rebuild(connection, "notes")
+        async with running(database.app_url, later.models) as projector:
+            await until(lambda: projector.led == ["calm", "notes"])
+            await admin.cancel(connection, before["id"])
+            await until(lambda: _job_count(connection, 2))
+            newest, _ = await admin.jobs(connection)
+            await admin.cancel(connection, newest["id"])
+            await jobs.order_changed(connection, later.models, again=False)
+            assert await _job_count(connection, 2)
+        await jobs.order_changed(connection, later.models)  # as at a start
+        assert await _job_count(connection, 3)
+
+
+async def test_what_a_program_of_another_version_has_half_made_is_begun_anew(
+    database: Database, notes: Notes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await projected(database.app_url, notes.models, append(database.app_url, wrote(ONE, "one")))
+    async with await connect(database.app_url) as connection:
+        job = await admin.rebuild(connection, "notes")
+        monkeypatch.setattr(Rebuild, "_catch_up", _killed)
+        assert await jobs.claim(connection, notes.models) == job["id"]
+        with pytest.raises(psycopg.OperationalError):
+            await work(database.app_url, notes.models, KEYS, job["id"])
+        monkeypatch.undo()
+        await connection.execute("UPDATE projections.jobs SET beat_at = now() - interval '1 minute'")
+        later = declared(version=2)
+        ended = await worked(database.app_url, later.models, connection, job["id"])
+        assert (ended["status"], ended["generation"]) == ("completed", 2)
+        assert [row["version"] for row in await admin.projections(connection) if row["name"] == "notes"] == [2]
+        assert tables(database.app_url) == {"notes", "words", "calm", "notes__g1", "words__g1"}
+
+
+async def test_what_a_rebuild_that_was_given_up_has_left_can_be_dropped(
+    database: Database, notes: Notes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await projected(database.app_url, notes.models, append(database.app_url, wrote(ONE, "one")))
+    async with await connect(database.app_url) as connection:
+        job = await admin.rebuild(connection, "notes")
+        monkeypatch.setattr(Rebuild, "_catch_up", _killed)
+        assert await jobs.claim(connection, notes.models) == job["id"]
+        with pytest.raises(psycopg.OperationalError):
+            await work(database.app_url, notes.models, KEYS, job["id"])
+        await jobs.finish(connection, job["id"], "failed", "given up")
+        assert "notes__g2" in tables(database.app_url)
+        assert await admin.drop_old(connection, "notes") == 1
+    assert tables(database.app_url) == {"notes", "words", "calm"}
+
+
+async def _killed(_self: Rebuild, _target: Target) -> None:
+    raise psycopg.OperationalError("as by SIGKILL")
 
 
 async def _job_count(connection: Any, count: int) -> bool:

@@ -28,7 +28,7 @@ def watch() -> Model:
 
 async def parked(url: str) -> list[tuple[str, int, int]]:
     async with await connect(url) as connection:
-        return [(e["projection"], e["position"], e["waiting"]) for e in await admin.parked(connection)]
+        return sorted((e["projection"], e["position"], e["waiting"]) for e in await admin.parked(connection))
 
 
 async def test_its_own_stream_waits_and_nothing_else_does(database: Database, notes: Notes) -> None:
