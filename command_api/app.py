@@ -12,13 +12,14 @@ from domain.kernel.upcasting import check_upcasting
 from infrastructure.discovery import import_room
 from infrastructure.http.app import Api
 from infrastructure.settings import Settings
+from infrastructure.telemetry import Metrics
 from infrastructure.wiring import Services, command_services
 from projections.waiting import Waiter
 
 
 @asynccontextmanager
-async def _services(settings: Settings) -> AsyncIterator[Services]:
-    async with command_services(settings, Waiter) as services:
+async def _services(settings: Settings, metrics: Metrics) -> AsyncIterator[Services]:
+    async with command_services(settings, Waiter, metrics) as services:
         services.refused = remember_refusal
         await make_first_superuser(services)
         await make_default_organization(services)

@@ -50,7 +50,7 @@ def serve() -> None:
     from infrastructure.serving import serve as serve_app
 
     settings = loaded()
-    serve_app("infrastructure.gateway:create_app", settings.host, settings.port)
+    serve_app("infrastructure.gateway:create_app", settings.host, settings.port, metrics_port=settings.metrics_port)
 
 
 @app.command(epilog="Example: trialog check --deploy --json")

@@ -20,6 +20,7 @@ class Gateway:
         commands.neighbor = queries.knows
         queries.neighbor = commands.knows
         queries.include(commands)
+        queries.metrics = commands.metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":

@@ -105,10 +105,10 @@ class NoAppends:
 
 
 @asynccontextmanager
-async def command_services(settings: Settings, waiter: MakeWaiter) -> AsyncIterator[Services]:
+async def command_services(settings: Settings, waiter: MakeWaiter, metrics: Metrics | None = None) -> AsyncIterator[Services]:
     """Everything a command process needs, started; stopped in reverse order.  It reads where it writes, never on a standby."""
     async with AsyncExitStack() as stack:
-        metrics = Metrics()
+        metrics = metrics or Metrics()
         url = settings.needed("database_url")
         connections = pool(
             url,
@@ -138,7 +138,7 @@ async def command_services(settings: Settings, waiter: MakeWaiter) -> AsyncItera
 
 
 @asynccontextmanager
-async def query_services(settings: Settings, waiter: MakeWaiter) -> AsyncIterator[Services]:
+async def query_services(settings: Settings, waiter: MakeWaiter, metrics: Metrics | None = None) -> AsyncIterator[Services]:
     """Everything a query process needs, on read-only connections.
 
     The log itself, rights and keys are read from the primary, for their newest end is asked for; read models from the standby, if
@@ -147,7 +147,7 @@ async def query_services(settings: Settings, waiter: MakeWaiter) -> AsyncIterato
     async with AsyncExitStack() as stack:
         url = settings.needed("database_url")
         connections = await _reading_pool(stack, settings, url, "queries")
-        metrics = Metrics()
+        metrics = metrics or Metrics()
         log = PostgresLog(NoAppends(), connections)  # type: ignore[arg-type]
         services = await _services(stack, settings, metrics, connections, log, url, writes=False)
         primary = await _server(stack, "primary", connections, url, waiter, await _pipeline(stack, url))

@@ -5,4 +5,4 @@ from infrastructure.settings import Settings
 
 if __name__ == "__main__":
     settings = Settings.load()
-    serve("query_api.app:create_app", settings.host, settings.port)
+    serve("query_api.app:create_app", settings.host, settings.port, metrics_port=settings.metrics_port)

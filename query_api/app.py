@@ -14,6 +14,7 @@ from infrastructure import reaction_figures
 from infrastructure.discovery import import_room
 from infrastructure.http.app import Api
 from infrastructure.settings import Settings
+from infrastructure.telemetry import Metrics
 from infrastructure.wiring import Services, Watched, query_services
 from projections import admin
 from projections.read_models.notifications import told_between
@@ -21,8 +22,8 @@ from projections.waiting import Waiter
 
 
 @asynccontextmanager
-async def _services(settings: Settings) -> AsyncIterator[Services]:
-    async with query_services(settings, Waiter) as services:
+async def _services(settings: Settings, metrics: Metrics) -> AsyncIterator[Services]:
+    async with query_services(settings, Waiter, metrics) as services:
 
         async def watched() -> Watched:
             async with services.pool.connection() as connection:

@@ -19,13 +19,13 @@ from infrastructure.http.openapi import document_of
 from infrastructure.http.pages import pages_router
 from infrastructure.http.routing import Routes
 from infrastructure.settings import Settings
-from infrastructure.telemetry import configure_logging
+from infrastructure.telemetry import Metrics, configure_logging
 
 if TYPE_CHECKING:
     from infrastructure.wiring import Services
 
 PREFIX = "/api/v1"
-OpenServices = Callable[[Settings], "AbstractAsyncContextManager[Services]"]
+OpenServices = Callable[[Settings, Metrics], "AbstractAsyncContextManager[Services]"]
 log = structlog.get_logger(__name__)
 
 
@@ -40,6 +40,7 @@ class Api:
         configure_logging(settings.log_level, settings.log_format, for_good=settings.environment != "testing")
         self.settings = settings
         self.services: Services | None = None
+        self.metrics = Metrics()  # until start-up another may be put in its place, to be shared
         self._open_services = open_services
         self._opened: AbstractAsyncContextManager[Services] | None = None
         self._edge: Edge | None = None
@@ -90,7 +91,7 @@ class Api:
 
     async def start(self) -> None:
         """Open the services."""
-        self._opened = self._open_services(self.settings)
+        self._opened = self._open_services(self.settings, self.metrics)
         self.services = await self._opened.__aenter__()
         self._edge = Edge(self.services, self.routes)
         self._edge.neighbor = self.neighbor

@@ -12,6 +12,7 @@ from psycopg_pool import PoolTimeout
 from domain.kernel.errors import Unavailable
 from infrastructure.http.call import Reply, json_reply
 from infrastructure.http.documents import PublicCall
+from infrastructure.http.problems import RouteNotFound
 from infrastructure.http.routing import Router, access
 from infrastructure.http.values import iso
 from infrastructure.version import VERSION
@@ -79,6 +80,9 @@ async def redis_(call: PublicCall) -> Reply:
 async def metrics(call: PublicCall) -> Reply:
     """Prometheus' text form."""
     services = call.services
+    _, port = call.scope.get("server") or (None, None)
+    if services.settings.metrics_port not in (0, port):
+        raise RouteNotFound
     watched = await _watched(services)
     try:
         head = await services.log.head()

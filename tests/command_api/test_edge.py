@@ -163,8 +163,9 @@ def test_an_answer_tells_the_path_that_was_asked_for(site: Site, ann: Caller):
         assert orjson.loads(wild.body)["instance"].startswith("/api/v1/")
 
 
-def test_what_the_server_cannot_finish_before_it_stops_is_503(site_settings: Settings):
-    with serving(site_settings, drain_seconds=1) as site:
+def test_metrics_keep_to_their_port_and_what_the_server_cannot_finish_before_it_stops_is_503(site_settings: Settings):
+    with serving(site_settings.model_copy(update={"metrics_port": 1}), drain_seconds=1) as site:
+        problem(site.client.get(f"{site.url}/metrics"), 404, "route-not-found")  # they have another port
         wire = socket.create_connection(("127.0.0.1", site.port), timeout=20)
         head = b"POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n"
         wire.sendall(head + b'{"password": ')

@@ -14,13 +14,15 @@ from typing import Any
 
 import httpx
 
+from tests.support.processes import free_port
+
 ROOT = Path(__file__).parents[2]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 
 def make_app() -> Callable[[dict[str, Any], Receive, Send], Awaitable[None]]:
-    """What the child process serves: `/slow` takes a second, everything answers how many objects the collector ignores."""
+    """What the child process serves: `/slow` takes a second, everything answers how many objects the collector ignores, and its path."""
 
     async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         import asyncio
@@ -34,7 +36,7 @@ def make_app() -> Callable[[dict[str, Any], Receive, Send], Awaitable[None]]:
         if scope["path"] == "/slow":
             await asyncio.sleep(1)
         await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": f"{gc.get_freeze_count()} {gc.get_threshold()[0]}".encode()})
+        await send({"type": "http.response.body", "body": f"{gc.get_freeze_count()} {gc.get_threshold()[0]} {scope['path']}".encode()})
 
     return app
 
@@ -66,14 +68,17 @@ def until_listening(path: Path) -> None:
 
 def test_it_answers_drains_and_ends_with_0(server_folder: Path):
     path = server_folder / "served.sock"
+    port = free_port()
     with (
-        served('"tests.infrastructure.test_serving:make_app"', '"127.0.0.1"', "0", f"uds={str(path)!r}") as process,
+        served('"tests.infrastructure.test_serving:make_app"', '"127.0.0.1"', "0", f"uds={str(path)!r}", f"metrics_port={port}") as process,
         httpx.Client(transport=httpx.HTTPTransport(uds=str(path)), base_url="http://app", timeout=10) as client,
     ):
         until_listening(path)
-        frozen, threshold = client.get("/").text.split()
+        frozen, threshold, _ = client.get("/").text.split()
         assert int(frozen) > 1_000
         assert threshold == "50000"
+        for asked, seen in (("/metrics", "/metrics"), ("/api/v1/tasks", "/")):  # a port of its own has nothing else
+            assert httpx.get(f"http://127.0.0.1:{port}{asked}", timeout=10).text.split()[-1] == seen
         answers: list[int] = []
         asking = threading.Thread(target=lambda: answers.append(client.get("/slow").status_code))
         asking.start()

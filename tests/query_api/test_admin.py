@@ -56,6 +56,13 @@ def metrics(part: Part) -> dict[str, float]:
     return {found[1]: float(found[2]) for found in re.finditer(r"^(trialog_(?:projection|rebuild)\S+) (\S+)$", text, re.MULTILINE)}
 
 
+def test_one_process_with_both_apis_tells_of_both(root: Person, gateway: Part) -> None:
+    root.create_task()
+    text = httpx.get(f"{gateway.url}/metrics", timeout=15).text
+    assert 'trialog_commands_total{command="CreateTask",outcome="stored"} 1.0' in text
+    assert 'route="/api/v1/tasks",status="201"} 1.0' in text
+
+
 def by_command_line(settings: Settings, *words: str) -> Any:
     done = CliRunner().invoke(app, [*words, "--json"], env=settings.as_environment())
     assert done.exit_code == 0, done.output
