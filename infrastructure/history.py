@@ -38,7 +38,6 @@ TAGS: LiteralString = """
 """
 CANNOT_BE_READ = " (this program cannot read it)"
 _SAME = ("version", "updated_at", "created_at", "id")  # follow from there being an event at all
-_COUNTED = ("comments_count",)  # follow from there being an event of the kind that is counted
 
 log = structlog.get_logger(__name__)
 
@@ -138,8 +137,7 @@ class History:
     async def _between(before: dict[str, Any], after: dict[str, Any], position: int, names: TagNames) -> list[dict[str, Any]]:
         """Both with the names that tags had at that moment: renaming one is no change of the tasks that have it."""
         await names.know([*before.get("tag_ids", ()), *after.get("tag_ids", ())])
-        differing = difference(*[await rendered(state, names.when(position)) for state in (before, after)])
-        return [change for change in differing if change["field"] not in _COUNTED]
+        return difference(*[await rendered(state, names.when(position)) for state in (before, after)])
 
     def _told(self, row: StoredEvent) -> list[dict[str, Any]]:
         """What the event adds to the aggregate that no state of it shows: a comment's words."""

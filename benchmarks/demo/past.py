@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.demo.instance import Instance, Person
+from benchmarks.demo.together import named_today
 from benchmarks.demo.work import Board, Known
 
 SHOWN = 12  # events
@@ -38,7 +39,7 @@ def _show_history(instance: Instance, task: Known, history: Any, console: Consol
     )
     replayed: dict[str, Any] = {}
     for item in items:
-        for change in item["changes"]:
+        for change in (c for c in item["changes"] if c["field"] in task.body):  # the words of a comment are no member of the task
             before = replayed.get(change["field"])
             if item["version"] > 1 and before != change["old"] and (before or change["old"]):  # what a creation left empty is not told
                 instance.figures.fault(f"history of {task.id}, version {item['version']}: {change['field']} was {before!r}")
@@ -47,6 +48,8 @@ def _show_history(instance: Instance, task: Known, history: Any, console: Consol
             told = ", ".join(f"{c['field']}: {c['old']} → {c['new']}" for c in item["changes"]) if item["version"] > 1 else ""
             table.add_row(str(item["version"]), item["at"][11:19], item["actor"]["name"], item["type"], told[:90], item["reason"])
     console.print(table)
+    if "tags" in replayed:
+        replayed["tags"] = named_today(replayed["tags"])  # renaming is no event of the task
     wrong = [name for name, value in replayed.items() if name in task.body and task.body[name] != value]
     if wrong or len(items) != task.body["version"]:
         instance.figures.fault(f"history of {task.id} replays to something else: {wrong or len(items)}")

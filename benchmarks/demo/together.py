@@ -82,6 +82,11 @@ def _note_rows(board: Board, person: Person, tasks: dict[str, Known], changes: d
         task.body = known | changes | {"version": row["version"]}
 
 
+def named_today(tags: list[str]) -> list[str]:
+    """As `rename_a_tag` has left them."""
+    return [NEW_NAME if name == OLD_NAME else name for name in tags]
+
+
 async def rename_a_tag(board: Board, console: Console) -> None:
     """Every task that has it shows the new name from then on, and none has a new version for it."""
     owner, instance = board.people[0], board.instance
@@ -95,6 +100,5 @@ async def rename_a_tag(board: Board, console: Console) -> None:
     shown = 0
     for task in board.tasks:
         shown += OLD_NAME in task.body["tags"]
-        for body in (task.body, *(task.versions or {}).values()):
-            body["tags"] = [NEW_NAME if name == OLD_NAME else name for name in body["tags"]]
+        task.body = {**task.body, "tags": named_today(task.body["tags"])}  # what was answered before keeps the name of then
     console.print(f"the tag {OLD_NAME!r} is renamed to {NEW_NAME!r}: one event, {shown:,} tasks show it\n")

@@ -76,7 +76,8 @@ def test_history_tells_of_comments_and_time_too(ann: Person) -> None:
     assert [(i["version"], i["type"], i["reason"]) for i in items] == [
         (1, "task.created", None), (2, "task.commented", "asked"), (3, "task.time_logged", None), (4, "task.moved", "it is"),
     ]  # fmt: skip
-    assert items[1]["changes"] == [{"field": "comment", "old": None, "new": "hello"}]
+    comment = {"field": "comment", "old": None, "new": "hello"}
+    assert items[1]["changes"] == [comment, {"field": "comments_count", "old": 0, "new": 1}]
     spent = {"field": "spent_on", "old": None, "new": "2026-11-20"}
     assert items[2]["changes"] == [spent, {"field": "logged_minutes", "old": 0, "new": 30}]
     assert {"field": "status", "old": "todo", "new": "done"} in items[3]["changes"]
