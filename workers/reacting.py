@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import time
 from typing import Any
 
@@ -20,6 +21,7 @@ from workers.registry import Reaction, Recorded, Registry
 
 PAUSE_SECONDS_MIN, PAUSE_SECONDS_MAX = 1.0, 600.0
 ERROR_LENGTH_MAX = 2_000  # characters
+ADDRESS = re.compile(r"[^\s<>()\[\]\"',:;]+@[^\s<>()\[\]\"',:;]+")
 PASSING = (Unavailable, Conflict, KeyInFlight)  # refusals that say nothing about the matter itself
 
 log = structlog.get_logger(__name__)
@@ -76,8 +78,9 @@ class Reactor:
             await self._means.rows.done(position, name, f"refused: {refusal.code}: {refusal}"[:ERROR_LENGTH_MAX])
             return f"refused: {refusal.code}"
         except Final as error:
-            log.error("reaction.failed", reaction=name, position=position, error=str(error))
-            await self._means.rows.fail(position, name, str(error)[:ERROR_LENGTH_MAX])
+            told = without_addresses(str(error))
+            log.error("reaction.failed", reaction=name, position=position, error=told)
+            await self._means.rows.fail(position, name, told)
             return "failed"
         except Exception as error:  # noqa: BLE001 - whatever it is, it is kept, tried again and in the end shown to a person
             return await self._failed(position, reaction, attempt, error)
@@ -85,7 +88,7 @@ class Reactor:
         return "done"
 
     async def _failed(self, position: int, reaction: Reaction, attempt: int, error: Exception) -> str:
-        told = f"{type(error).__name__}: {error}"[:ERROR_LENGTH_MAX]
+        told = without_addresses(f"{type(error).__name__}: {error}")
         if attempt > reaction.max_retries:
             log.error("reaction.failed", reaction=reaction.name, position=position, attempts=attempt, error=told)
             await self._means.rows.fail(position, reaction.name, told)
@@ -105,6 +108,11 @@ class Reactor:
             position=row.position, stream_id=row.stream_id, version=row.stream_version, recorded_at=row.recorded_at,
             organization_id=row.organization_id, actor_id=row.actor_id, actor_name=name, data=decode(row, seals),
         )  # fmt: skip
+
+
+def without_addresses(error: str) -> str:
+    """What is kept and logged of an error: mail servers repeat addresses, and no erasure reaches those in here."""
+    return ADDRESS.sub("[address]", error)[:ERROR_LENGTH_MAX]
 
 
 def pause_seconds(attempt: int) -> float:

@@ -82,7 +82,7 @@ def test_what_is_still_due_is_enqueued_again_when_redis_was_emptied(settings: Se
 
 
 def test_what_failed_is_tried_again_and_in_the_end_a_dead_letter(
-    settings: Settings, office: Office, post: PostOffice, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, office: Office, post: PostOffice, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ):
     monkeypatch.setattr("workers.reacting.PAUSE_SECONDS_MAX", 0.01)
     post.answers += ["451 later"] * 2
@@ -90,18 +90,22 @@ def test_what_failed_is_tried_again_and_in_the_end_a_dead_letter(
         office.tasks(1)
         eventually(lambda: office.states() == ["done"], within_seconds=30)
         assert office.rows()[0][3] == 3
-        post.answers += ["451 later"] * 4
+        post.answers += ["451 4.2.0 <ann@example.com>: later"] * 4
         office.tasks(1)
         eventually(lambda: office.states() == ["done", "failed"], within_seconds=30)
-        assert "451" in office.rows()[1][4]
+        told = office.rows()[1][4]
+        assert "451" in told
+        assert "[address]" in told  # no erasure reaches what is kept here, or logged
+        assert "ann@" not in told + capfd.readouterr().out
     assert len(post.mails) == 1
 
 
 def test_a_mail_that_is_refused_for_good_is_a_dead_letter_at_once(settings: Settings, office: Office, post: PostOffice):
-    post.answers.append("554 never")
+    post.answers.append("554 never to ann@example.com")
     with at_work(settings.model_copy(update={"smtp_url": post.url}), crew):
         office.tasks(1)
         eventually(lambda: office.states() == ["failed"], within_seconds=30)
+        assert office.rows()[0][4].endswith("554 never to [address]")
         office.tasks(1, address="no address")
         eventually(lambda: office.states() == ["failed", "failed"], within_seconds=30)
     assert [attempts for _, _, _, attempts, _ in office.rows()] == [1, 1]
