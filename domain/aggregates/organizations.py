@@ -180,6 +180,11 @@ class Organization(Root):
             raise NotFound(kind="invitation", id=invitation_id)
         self._invitation_revoked(invitation_id=invitation_id)
 
+    def revoke_invitations_of(self, address_id: UUID) -> None:
+        """Those that went to an address: whoever is sent away, or leaves, has no older way to come back."""
+        for invitation_id in [i for i, known in self.invitations.items() if known.address_id == address_id]:
+            self._invitation_revoked(invitation_id=invitation_id)
+
     def open_invitation(self, invitation_id: UUID, *, at: datetime) -> Invitation:
         """Errors: InvalidMailToken (spent, replaced, revoked, expired, or the organization is gone)."""
         invitation = self.invitations.get(invitation_id)

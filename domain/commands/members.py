@@ -82,5 +82,6 @@ async def remove_member(command: RemoveMember, store: Store, context: Context) -
     organization = await store.get(Organization, command.organization_id)
     organization.remove_member(command.user_id)
     user = await store.get(User, command.user_id)
+    organization.revoke_invitations_of(context.secrets.keyed_id("email", folded(user.email)))
     user.leave(organization.id)
     return Decision(save=(organization, user), answer=organization)

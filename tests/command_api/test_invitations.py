@@ -76,6 +76,19 @@ def test_whoever_registers_with_the_token_is_in_and_has_proved_the_address(site:
     problem(someone.post("/invitations/accept", {"token": invitation["token"]}), 400, "invalid-mail-token")
 
 
+def test_nobody_who_was_sent_away_comes_back_by_an_older_invitation(site: Site, boss: Caller, clinic: str):
+    """Invited, registered without the token, let in by hand: the token is a second way in, and maybe to more rights."""
+    email = address()
+    invitation = invite(boss, clinic, email, "admin")
+    register(site, email)
+    someone = site.log_in(email)
+    assert boss.post(f"/organizations/{clinic}/members", {"email": email, "role": "user"}).status_code == 201
+    with site.log.gains("organization.member_removed", "organization.invitation_revoked", "user.organization_left"):
+        assert boss.delete(f"/organizations/{clinic}/members/{someone.id}").status_code == 204
+    with site.log.gains():
+        problem(someone.post("/invitations/accept", {"token": invitation["token"]}), 400, "invalid-mail-token")
+
+
 def test_the_token_is_for_the_address_that_was_invited(site: Site, boss: Caller, clinic: str):
     email = address()
     invitation = invite(boss, clinic, email)

@@ -114,6 +114,11 @@ class Clinic(RuleBasedStateMachine):
         else:
             del self.invited[invitation_id]
 
+    @rule(address=st.sampled_from([UUID(int=n) for n in (50, 51)]))
+    def whatever_went_to_an_address_is_taken_back(self, address: UUID) -> None:
+        self.clinic.revoke_invitations_of(address)
+        self.invited = {i: known for i, known in self.invited.items() if known[0] != address}
+
     @rule(days=st.sampled_from([1, 6, 7]))
     def time_passes(self, days: int) -> None:
         self.now += timedelta(days=days)
