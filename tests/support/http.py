@@ -26,6 +26,7 @@ from tests.support.wait import eventually
 PASSWORD = "correct horse battery"
 PREFIX = "/api/v1"
 _numbers = itertools.count(1)
+_one_at_a_time = threading.Lock()  # FastAPI silences a warning while it reads signatures, for all threads or for none
 
 
 class Log:
@@ -162,8 +163,10 @@ def serving(settings: Settings, *, drain_seconds: int | None = None) -> Iterator
     # The protocol is named so that asyncio sends small answers at once (TCP_NODELAY); else each waits 40 ms for its last part.
     with socket.socket(proto=socket.IPPROTO_TCP) as listening:
         listening.bind(("127.0.0.1", 0))
+        with _one_at_a_time:
+            app = create_app(settings)
         config = uvicorn.Config(
-            create_app(settings),
+            app,
             lifespan="on",
             http=BoundedProtocol,
             loop="asyncio",
