@@ -81,12 +81,7 @@ def deployment_findings(settings: Settings) -> list[Finding]:
         Finding("MIGRATION_DATABASE_URL", "is the same as DATABASE_URL; the APIs should not own the tables they write"): (
             settings.migration_database_url == settings.database_url
         ),
-        Finding("FIRST_SUPERUSER_EMAIL", "is the default; name somebody who reads mail"): (
-            settings.first_superuser_email == Settings.model_fields["first_superuser_email"].default
-        ),
-        Finding("FIRST_SUPERUSER_PASSWORD", "is too easy to guess; make it longer or less usual"): (
-            settings.first_superuser_password is not None and _score(settings.first_superuser_password.get_secret_value()) < STRONG_ENOUGH
-        ),
+        **_about_the_first_superuser(settings),
         Finding("PASSWORD_MIN_SCORE", "is below 3; weak passwords are taken"): settings.password_min_score < STRONG_ENOUGH,
         Finding("SESSION_LIMIT", f"is {settings.session_limit}; that many stolen logins would go unnoticed"): (
             settings.session_limit > SESSIONS_REASONABLE
@@ -98,6 +93,18 @@ def deployment_findings(settings: Settings) -> list[Finding]:
         Finding("LOG_LEVEL", "is debug; logs may carry more than they should"): settings.log_level == "debug",
     }
     return refused + [finding for finding, is_so in advice.items() if is_so]
+
+
+def _about_the_first_superuser(settings: Settings) -> dict[Finding, bool]:
+    password = settings.first_superuser_password
+    return {
+        Finding("FIRST_SUPERUSER_EMAIL", "is the default; name somebody who reads mail"): (
+            settings.first_superuser_email == Settings.model_fields["first_superuser_email"].default
+        ),
+        Finding("FIRST_SUPERUSER_PASSWORD", "is too easy to guess; make it longer or less usual"): (
+            password is not None and _score(password.get_secret_value()) < STRONG_ENOUGH
+        ),
+    }
 
 
 def _score(password: str) -> int:
