@@ -157,7 +157,7 @@ async def query_services(settings: Settings, waiter: MakeWaiter, metrics: Metric
         services.reader = ConsistentReader(
             primary, services.rights, timeout_seconds=settings.consistency_timeout_seconds, standby=standby, count=metrics.query
         )
-        services.live = Live(log, services.store, make_conninfo("", **as_application(url)))
+        services.live = Live(log, services.store, make_conninfo("", **as_application(url)), services.rights.log_reached)
         stack.push_async_callback(services.live.stop)
         yield services
 

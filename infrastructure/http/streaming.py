@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
+import psycopg
 import structlog
 
+from domain.kernel.errors import Unavailable
 from infrastructure.http.call import StreamReply
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -27,7 +29,8 @@ class Streams:
     async def send(self, reply: StreamReply, receive: Receive, send: Send, *, bodiless: bool) -> None:
         """Send the parts; the answer's start is out already.  `bodiless`: it answers HEAD.
 
-        A failure is logged and leaves the answer without its end, so that nobody takes a part for the whole.
+        A failure is logged and leaves the answer without its end, so that nobody takes a part for the whole; of what has no end
+        there is no whole, so a lost database ends it like any other.
         """
         pumping = asyncio.create_task(_pump(reply.chunks, send) if not bodiless else _nothing())
         leaving = asyncio.create_task(_until_gone(receive))
@@ -44,9 +47,12 @@ class Streams:
             leaving.cancel()
             outcome, _ = await asyncio.gather(pumping, leaving, return_exceptions=True)
             await _close(reply.chunks)
-        if isinstance(outcome, Exception):
+        if reply.endless and isinstance(outcome, (psycopg.Error, Unavailable)):
+            log.warning("stream.interrupted", error=repr(outcome))  # whoever listens comes back, and may find another process
+        elif isinstance(outcome, Exception):
             log.error("stream.failed", exc_info=outcome)
-        elif not gone and (outcome is None or reply.endless):
+            return
+        if not gone and (outcome is None or reply.endless):
             await send(_LAST)
 
     def drain(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Annotated
 
@@ -13,17 +14,21 @@ from fastapi import Query
 from pydantic import AfterValidator, Field
 
 from domain.kernel.actor import Actor
+from domain.kernel.errors import Unavailable
 from domain.kernel.permissions import Reach, reach
 from infrastructure.http.call import Call, StreamReply
 from infrastructure.http.documents import QueryCall, problems
 from infrastructure.http.problems import InvalidRequest
 from infrastructure.http.routing import Router, access
 from infrastructure.http.values import Parameters
-from infrastructure.live import BEHIND_EVENTS_MAX, Live, Seen, Watcher
+from infrastructure.live import Live
+from infrastructure.watching import Seen, Watcher
 from query_api.dependencies import at
 
 router = Router(prefix="/stream", tags=["stream"])
 HEARTBEAT_SECONDS = 15.0
+PART_EVENTS = 100  # sent at once: a slow reader's rights are looked at in between
+BEHIND_EVENTS_MAX = 20_000  # of the whole log, that a resumed stream reads up; further behind it begins anew
 LOOK_SECONDS = 0.5  # between looks whether the login session and the right to see still are
 POSITION_MAX = 9_000_000_000_000_000_000
 NOTIFICATIONS = "notifications"
@@ -59,9 +64,9 @@ async def stream(query: Annotated[StreamQuery, Query()], call: QueryCall) -> Str
     """Events of the log that you may see, as they are stored: from now on, or after the last one you got."""
     head = await call.services.log.head()
     asked = _last_event_id(call)
-    start = head if asked is None and query.last_event_id is None else asked if asked is not None else query.last_event_id or 0
+    after = query.last_event_id if asked is None else asked
     headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"x-accel-buffering", b"no"), *at(head)]
-    return StreamReply(200, headers, _messages(call, frozenset(query.topics.split(",")), start), endless=True)
+    return StreamReply(200, headers, _messages(call, frozenset(query.topics.split(",")), after, head), endless=True)
 
 
 def _last_event_id(call: Call) -> int | None:
@@ -74,54 +79,58 @@ def _last_event_id(call: Call) -> int | None:
     return int(raw)
 
 
-async def _messages(call: Call, topics: frozenset[str], start: int) -> AsyncIterator[bytes]:
-    """Until the login session or the right to see ends."""
+async def _messages(call: Call, topics: frozenset[str], after: int | None, head: int) -> AsyncIterator[bytes]:
+    """Until the login session or the right to see ends.  `after`: go on behind that position; `head`: the log's last when asked."""
     live = call.services.live
     assert live is not None, "query processes watch the log"
-    kinds = {kind for topic in topics for kind in TOPICS[topic]}
-    tells = NOTIFICATIONS in topics
-    watcher, position = await live.watch(lambda seen: seen.stream_type in kinds or bool(tells and seen.told), tells=tells)
+    assert call.actor.id is not None, "the edge lets nobody else in"
+    kinds = frozenset(kind for topic in topics for kind in TOPICS[topic])
+    watcher = Watcher(call.actor.id, call.organization_id, kinds, NOTIFICATIONS in topics)
     try:
+        position = await live.watch(watcher)
         yield b"retry: 2000\n\n"
-        if start > position or position - start > BEHIND_EVENTS_MAX:
-            yield _resync(position)
-        else:
-            looked_at, actor = time.monotonic(), await _still_there(call)
-            for seen in await live.between(start, position, tells=tells):
-                if time.monotonic() - looked_at > LOOK_SECONDS:  # the reader may be slow
-                    looked_at, actor = time.monotonic(), await _still_there(call)
-                if actor is None:
-                    return
-                if _sees(actor, topics, seen):
-                    yield seen.message
-        async for message in _from_now_on(call, topics, live, watcher, position):
+        sent = head if after is None else after
+        if sent > max(head, position) or position - sent > BEHIND_EVENTS_MAX:
+            sent = max(head, position)
+            yield _resync(sent)
+        try:
+            async for message in _missed(call, topics, live, sent, position):
+                yield message
+        except Unavailable:  # whom that is told to is not known yet
+            yield _resync(max(sent, position))
+        async for message in _from_now_on(call, topics, watcher, max(sent, position)):
             yield message
     finally:
         await live.leave(watcher)
 
 
-async def _from_now_on(call: Call, topics: frozenset[str], live: Live, watcher: Watcher, sent: int) -> AsyncIterator[bytes]:
+async def _missed(call: Call, topics: frozenset[str], live: Live, after: int, upto: int) -> AsyncIterator[bytes]:
+    async for page in live.between(after, upto, tells=NOTIFICATIONS in topics):
+        for begin in range(0, len(page), PART_EVENTS):
+            if (actor := await _still_there(call)) is None:
+                return
+            if message := b"".join(seen.message for seen in page[begin : begin + PART_EVENTS] if _sees(actor, topics, seen)):
+                yield message
+
+
+async def _from_now_on(call: Call, topics: frozenset[str], watcher: Watcher, sent: int) -> AsyncIterator[bytes]:
     spoke_at = time.monotonic()
     while (actor := await _still_there(call)) is not None:
-        if watcher.lost:
-            watcher.lost, sent = False, live.position
-            yield _resync(sent)
-        looked_at = time.monotonic()
-        while watcher.waiting and not watcher.lost and time.monotonic() - looked_at < LOOK_SECONDS:
-            seen = watcher.waiting.popleft()
-            if seen.position > sent and _sees(actor, topics, seen):
-                spoke_at, sent = time.monotonic(), seen.position
-                yield seen.message
-        if time.monotonic() - spoke_at >= HEARTBEAT_SECONDS:
-            spoke_at = time.monotonic()
-            yield b": still here\n\n"
         watcher.woken.clear()
+        message = b""
+        if watcher.lost:
+            sent, watcher.lost = max(sent, watcher.lost), 0
+            message = _resync(sent)
+        message += b"".join(seen.message for seen in watcher.take(PART_EVENTS) if seen.position > sent and _sees(actor, topics, seen))
+        if not message and time.monotonic() - spoke_at >= HEARTBEAT_SECONDS:
+            message = b": still here\n\n"
+        if message:
+            spoke_at = time.monotonic()
+            yield message
         if not watcher.waiting and not watcher.lost:
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_SECONDS):
                     await watcher.woken.wait()
-            except TimeoutError:
-                continue
 
 
 async def _still_there(call: Call) -> Actor | None:
