@@ -9,21 +9,23 @@ from bisect import bisect_left
 from collections import defaultdict
 from functools import partial
 
+from projections.magnitudes import magnitude
 from projections.periods import BLOCK, EVER, EVER_DAY, ONE_DAY, block_of
 from projections.read_models.analytics import ALL_TAGS, EVERYONE, NOBODY, DayRow, FactsRow, SpanRow
 from projections.rows import Beside
 
-DIGITS = 16  # of a value
+DIGITS = 4  # of a magnitude
+MICROS = 1_000_000  # in a second
 SpanKey = tuple[str, str, int, str, str]
 DayKey = tuple[str, str, str, str]
 
 
 class Difference:
-    """What changes, by row: amounts of columns, values of lists, quarters of days."""
+    """What changes, by row: amounts of columns, magnitudes of lists, quarters of days."""
 
     def __init__(self) -> None:
         self.amounts: defaultdict[SpanKey, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
-        self.values: defaultdict[tuple[SpanKey, str, int], int] = defaultdict(int)
+        self.magnitudes: defaultdict[tuple[SpanKey, str, int], int] = defaultdict(int)
         self.quarters: defaultdict[tuple[DayKey, str, int], int] = defaultdict(int)
 
     def state(self, facts: FactsRow, sign: int) -> None:
@@ -56,10 +58,11 @@ class Difference:
             if facts.accuracy is not None:
                 amounts["estimated"] += sign
                 amounts["accuracy"] += sign * facts.accuracy
-            if facts.lead is not None:
-                self.values[key, "leads", facts.lead] += sign
-            if facts.cycle is not None:
-                self.values[key, "cycles", facts.cycle] += sign
+            for name, duration in (("lead", facts.lead), ("cycle", facts.cycle)):
+                if duration is not None:
+                    amounts[f"{name}_seconds"] += sign * (duration // MICROS)
+                    amounts[f"{name}_micros"] += sign * (duration % MICROS)
+                    self.magnitudes[key, f"{name}s", magnitude(duration)] += sign
         self._quarter(facts, at, "completed", tag_id, who, sign)
 
     def _quarter(self, facts: FactsRow, at: str, column: str, tag_id: str, who: str, sign: int) -> None:
@@ -77,25 +80,25 @@ def count(before: FactsRow, after: FactsRow, beside: Beside) -> None:
     for key, amounts in difference.amounts.items():
         if differing := {name: amount for name, amount in amounts.items() if amount}:
             spans.add(key, **differing)
-    for (key, column, value), sign in difference.values.items():
+    for (key, column, found), sign in difference.magnitudes.items():
         if sign:
-            spans.change(key, partial(_change_values, column=column, value=value, sign=sign))
+            spans.change(key, partial(_change_magnitudes, column=column, found=found, sign=sign))
     for (day, column, quarter), sign in difference.quarters.items():
         if sign:
             days.change(day, partial(_change_quarter, column=column, quarter=quarter, sign=sign))
 
 
-def _change_values(row: SpanRow, _: Beside, *, column: str, value: int, sign: int) -> None:
-    setattr(row, column, _with(getattr(row, column), value, sign))
+def _change_magnitudes(row: SpanRow, _: Beside, *, column: str, found: int, sign: int) -> None:
+    setattr(row, column, _with(getattr(row, column), found, sign))
 
 
 def _change_quarter(row: DayRow, _: Beside, *, column: str, quarter: int, sign: int) -> None:
     getattr(row, column)[quarter] += sign
 
 
-def _with(values: str, value: int, sign: int) -> str:
+def _with(values: str, found: int, sign: int) -> str:
     """The values with one more, or with one less."""
-    digits = f"{value:0{DIGITS}x}"
+    digits = f"{found:0{DIGITS}x}"
     place = bisect_left(range(len(values) // DIGITS), digits, key=lambda n: values[2 + n * DIGITS : 2 + (n + 1) * DIGITS])
     at = 2 + place * DIGITS
     if sign > 0:

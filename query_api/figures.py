@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import orjson
-from numpy.typing import NDArray
 
-from projections.read_models.analytics import QUARTERS
-from projections.read_models.analytics_figures import COUNTS, PRIORITIES, STATUSES, VALUES
-from query_api.durations import MICROS, Durations, durations, summary
+from projections.magnitudes import RANGES
+from projections.read_models.analytics import NOBODY, QUARTERS
+from projections.read_models.analytics_durations import Wanted
+from projections.read_models.analytics_figures import COUNTS, DURATIONS, PRIORITIES, STATUSES, VALUES
+from query_api.durations import MICROS, NO_NUMBERS, Durations, Numbers, Summary, durations, together
+from query_api.singles import Singles
 
 Figures = dict[str, Any]
 Row = Mapping[str, Any]
@@ -23,23 +26,79 @@ _DAY, _QUARTER = 86_400 * MICROS, 900 * MICROS
 _EPOCH = date(1970, 1, 1)
 
 
-def all_figures(row: Row) -> Figures:
-    """Of all together, and in `by_assignee` of each who has any; those of nobody last."""
-    people = orjson.loads(row["counts"])
-    values = [[bytes(part) for part in row[name] or ()] for name in VALUES]
-    leads = [durations(found, lost) for found, lost in zip(values[0], values[2], strict=True)]
-    cycles = [durations(found, lost) for found, lost in zip(values[1], values[3], strict=True)]
-    counts = [dict(zip(COUNTS, of_one, strict=True)) for _, *of_one in people]
-    everyone = {name: sum(of_one[name] for of_one in counts) for name in COUNTS}
-    by_assignee = [
-        {"assignee_id": assignee_id, **_figures(of_one, [lead], [cycle])}
-        for (assignee_id, *_), of_one, lead, cycle in zip(people, counts, leads, cycles, strict=True)
-        if any(of_one[status] for status in STATUSES)
-    ]
-    return {**_figures(everyone, leads, cycles), "by_assignee": sorted(by_assignee, key=lambda of_one: of_one["assignee_id"] is None)}
+class Reckoning:
+    """What the sums come to.  Made of the first look; percentiles need a second one, at what is `wanted`."""
+
+    def __init__(self, row: Row) -> None:
+        self._singles, self._days = Singles(row["singles"]), orjson.loads(row["days"])
+        counts = {who: dict(zip(COUNTS, of_one, strict=True)) for who, of_one in orjson.loads(row["counts"])}
+        magnitudes = [dict(zip(counts, row[name] or (), strict=True)) for name in VALUES]
+        for who, of_one in zip(self._singles.people, self._singles.counts(), strict=True):
+            sums = counts.get(who)
+            counts[who] = of_one if sums is None else {name: amount + of_one[name] for name, amount in sums.items()}
+        self._people = sorted(counts, key=lambda who: (who == NOBODY, who))
+        self._counts = [counts[who] for who in self._people]
+        self._counts.append({name: sum(of_one[name] for of_one in self._counts) for name in COUNTS})  # of everyone, the last
+        self._durations = {name: self._of_each(name, found) for name, found in zip(DURATIONS, magnitudes, strict=True)}
+        self.wanted = {name: self._wanted(of_each) for name, of_each in self._durations.items()}
+
+    def _of_each(self, name: str, magnitudes: Mapping[str, bytes]) -> list[Durations]:
+        single, lost = self._singles.durations(name, 1), self._singles.durations(name, -1)
+        of_each = [
+            durations(
+                counts[f"{name}_seconds"] * MICROS + counts[f"{name}_micros"],
+                magnitudes.get(who, b""),
+                single.get(who, NO_NUMBERS),
+                lost.get(who, NO_NUMBERS),
+            )
+            for who, counts in zip(self._people, self._counts, strict=False)
+        ]
+        return [*of_each, together(of_each)]
+
+    def _wanted(self, of_each: Sequence[Durations]) -> Wanted:
+        wanted = Wanted()
+        people = [None if who == NOBODY else UUID(who) for who in self._people]
+        for place, one in enumerate(of_each):
+            for magnitude in one.wanted():
+                for who in people[place : place + 1] or people:
+                    wanted.add(place * RANGES + magnitude, who, magnitude)
+        return wanted
+
+    def figures(self, row: Row) -> Figures:
+        """Of all together, and in `by_assignee` of each who has any; those of nobody last.  `row`: what was looked up."""
+        found = {name: self._summaries(name, row[f"looked_up_{name}s"]) for name in DURATIONS}
+        each = [_figures(counts, lead, cycle) for counts, lead, cycle in zip(self._counts, *found.values(), strict=True)]
+        by_assignee = [
+            {"assignee_id": None if who == NOBODY else who, **figures}
+            for who, figures in zip(self._people, each, strict=False)
+            if any(figures["by_status"].values())
+        ]
+        return {**each[-1], "by_assignee": by_assignee}
+
+    def series(self, starts: Sequence[datetime]) -> list[dict[str, Any]]:
+        """How many were created and completed in each bucket."""
+        bounds = np.array([_micros(start) for start in starts], np.int64)
+        counted = [
+            _of_days(self._days, place, bounds) + _in_buckets(*self._singles.moments(name), bounds)
+            for place, name in ((1, "created"), (2, "completed"))
+        ]
+        return [
+            {"start": start, "created": created, "completed": completed}
+            for start, created, completed in zip(starts, *(found.tolist() for found in counted), strict=True)
+        ]
+
+    def _summaries(self, name: str, looked_up: bytes | None) -> list[Summary]:
+        pairs = np.frombuffer(looked_up or b"", ">i8").astype(np.int64).reshape(-1, 2)
+        pairs = pairs[np.argsort(pairs[:, 0], kind="stable")]
+        numbers, begins = np.unique(pairs[:, 0], return_index=True)
+        found = dict(zip(numbers.tolist(), np.split(pairs[:, 1], begins[1:]), strict=True)) if len(numbers) else {}
+        by_place: list[dict[int, Numbers]] = [{} for _ in self._durations[name]]
+        for number in dict.fromkeys(self.wanted[name].numbers):
+            by_place[number // RANGES][number % RANGES] = found.get(number, NO_NUMBERS)
+        return [one.summary(by_place[place]) for place, one in enumerate(self._durations[name])]
 
 
-def _figures(counts: Mapping[str, int], leads: Sequence[Durations], cycles: Sequence[Durations]) -> Figures:
+def _figures(counts: Mapping[str, int], lead: Summary, cycle: Summary) -> Figures:
     is_open = sum(counts[status] for status in OPEN)
     rates = {
         "completion_rate": _share(counts["completed"], counts["completed"] + is_open),
@@ -54,8 +113,8 @@ def _figures(counts: Mapping[str, int], leads: Sequence[Durations], cycles: Sequ
         "completed": counts["completed"],
         "overdue": counts["overdue"],
         **rates,
-        "lead_time": summary(leads),
-        "cycle_time": summary(cycles),
+        "lead_time": lead,
+        "cycle_time": cycle,
         "efficiency": {"score": _score(rates), "components": {name: rates[name] for name in WEIGHTS}},
     }
 
@@ -72,21 +131,7 @@ def _score(rates: Mapping[str, float | None]) -> float | None:
     return min(100.0, 100 * sum(weight * rate for weight, rate in known) / sum(weight for weight, _ in known))
 
 
-def series(row: Row, starts: Sequence[datetime]) -> list[dict[str, Any]]:
-    """How many were created and completed in each bucket."""
-    bounds = np.array([_micros(start) for start in starts], np.int64)
-    days = orjson.loads(row["days"])
-    counted = {
-        name: _of_days(days, place, bounds) + _of_moments(row[f"{name}_times"], bounds)
-        for place, name in ((1, "created"), (2, "completed"))
-    }
-    return [
-        {"start": start, "created": int(created), "completed": int(completed)}
-        for start, created, completed in zip(starts, counted["created"], counted["completed"], strict=True)
-    ]
-
-
-def _of_days(days: Sequence[Sequence[Any]], place: int, bounds: NDArray[np.int64]) -> NDArray[np.int64]:
+def _of_days(days: Sequence[Sequence[Any]], place: int, bounds: Numbers) -> Numbers:
     """Local midnights fall on quarters of an hour of UTC, so each quarter is in one bucket."""
     if not days:
         return np.zeros(len(bounds), np.int64)
@@ -95,12 +140,7 @@ def _of_days(days: Sequence[Sequence[Any]], place: int, bounds: NDArray[np.int64
     return _in_buckets(begins[:, None] + np.arange(QUARTERS, dtype=np.int64) * _QUARTER, weights, bounds)
 
 
-def _of_moments(pairs: bytes | None, bounds: NDArray[np.int64]) -> NDArray[np.int64]:
-    found = np.frombuffer(pairs or b"", ">i8").astype(np.int64).reshape(-1, 2)
-    return _in_buckets(found[:, 0], found[:, 1], bounds)
-
-
-def _in_buckets(moments: NDArray[np.int64], weights: NDArray[np.int64], bounds: NDArray[np.int64]) -> NDArray[np.int64]:
+def _in_buckets(moments: Numbers, weights: Numbers, bounds: Numbers) -> Numbers:
     buckets = np.searchsorted(bounds, moments.ravel(), "right") - 1
     found = np.zeros(len(bounds), np.int64)
     np.add.at(found, buckets, weights.ravel())

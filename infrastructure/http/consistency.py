@@ -7,10 +7,12 @@ login session has written last.  Only when the checkpoint is behind does the que
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import psycopg
+from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 from psycopg_pool import PoolTimeout
 
@@ -22,6 +24,21 @@ from infrastructure.standby import Server, Standby
 
 if TYPE_CHECKING:
     from infrastructure.rights import Rights
+
+Further = Callable[[dict[str, Any]], Awaitable[tuple[str, Mapping[str, Any]]]]  # of a row, what to ask next: SQL and its parameters
+# Who looks twice sums up much: with the memory that Postgres gives by default it would sort on disk.
+ONE_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ; SET LOCAL work_mem = '32MB'"
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What is to be read."""
+
+    models: Sequence[str]
+    sql: str
+    params: Mapping[str, Any]
+    quick: bool = False
+    further: Further | None = None
 
 
 class ConsistentReader:
@@ -50,40 +67,53 @@ class ConsistentReader:
 
         Errors: ProjectionBehind, with the position reached; Unavailable.
         """
-        least = call.min_position()
-        standby = self._standby
-        if standby is not None and await standby.serves(call.actor):
-            try:
-                return await self._new_enough(standby.server, least, models, sql, params, quick=quick)
-            except ProjectionBehind:
-                raise  # it answers, and the client is told how far it is
-            except Unavailable:
-                standby.failed()
-        return await self._new_enough(self._primary, least, models, sql, params, quick=quick)
+        return await self._one(call, _Read(models, sql, params, quick))
+
+    async def two(self, call: Call, models: Sequence[str], sql: str, params: Mapping[str, Any], further: Further) -> dict[str, Any]:
+        """As `one`, and the columns of a second row that is asked for by what the first one says: both of one snapshot.
+
+        Errors: as `one`.
+        """
+        return await self._one(call, _Read(models, sql, params, further=further))
 
     async def at_least(
         self, position: int, models: Sequence[str], sql: str, params: Mapping[str, Any], *, quick: bool = False
     ) -> dict[str, Any]:
         """As `one`, for whoever is no request: as new as that position, from the primary.  Errors: as `one`."""
-        return await self._new_enough(self._primary, position, models, sql, params, quick=quick)
+        return await self._new_enough(self._primary, position, _Read(models, sql, params, quick))
 
-    async def _new_enough(
-        self, server: Server, least: int, models: Sequence[str], sql: str, params: Mapping[str, Any], *, quick: bool
-    ) -> dict[str, Any]:
+    async def _one(self, call: Call, read: _Read) -> dict[str, Any]:
+        least = call.min_position()
+        standby = self._standby
+        if standby is not None and await standby.serves(call.actor):
+            try:
+                return await self._new_enough(standby.server, least, read)
+            except ProjectionBehind:
+                raise  # it answers, and the client is told how far it is
+            except Unavailable:
+                standby.failed()
+        return await self._new_enough(self._primary, least, read)
+
+    async def _new_enough(self, server: Server, least: int, read: _Read) -> dict[str, Any]:
         deadline = 0.0
         wanted = -1
         self._count(server.name)
-        while True:
-            row = await _quick_row(server, sql, params) if quick else await _row(server, sql, params)
+
+        def enough(row: dict[str, Any]) -> bool:
+            nonlocal wanted
             if wanted < 0:  # what was written before this request; a session that goes on writing must not push its own reads back
                 wanted = max(least, row["required"])
-            if row["checkpoint"] >= wanted:
+            return bool(row["checkpoint"] >= wanted)
+
+        while True:
+            row = await _quick_row(server, read) if read.quick else await _row(server, read, enough)
+            if enough(row):
                 return row
             deadline = deadline or time.monotonic() + self._timeout_seconds
             remaining = deadline - time.monotonic()
             if remaining <= 0:
                 raise ProjectionBehind(position=row["checkpoint"], wanted=wanted)
-            for model in models:
+            for model in read.models:
                 if not await server.waiter.reached(model, wanted, max(0.0, deadline - time.monotonic())):
                     break
 
@@ -94,23 +124,28 @@ class ConsistentReader:
             raise ProjectionBehind(position=await self._rights.head(), wanted=least)
 
 
-async def _quick_row(server: Server, sql: str, params: Mapping[str, Any]) -> dict[str, Any]:
+async def _quick_row(server: Server, read: _Read) -> dict[str, Any]:
     try:
-        found = await server.pipeline.one(sql, params)
+        found = await server.pipeline.one(read.sql, read.params)
     except NotRead:
-        return await _row(server, sql, params)
+        return await _row(server, read)
     assert found is not None, "a reading statement always answers one row"
     return found
 
 
-async def _row(server: Server, sql: str, params: Mapping[str, Any]) -> dict[str, Any]:
+async def _row(server: Server, read: _Read, enough: Callable[[dict[str, Any]], bool] = bool) -> dict[str, Any]:
+    """`enough`: of the first row, whether the second is worth asking for."""
     for attempt in (1, 2):
         try:
             async with server.pool.connection() as connection:
-                cursor = connection.cursor(row_factory=dict_row, binary=True)
-                found = await (await cursor.execute(sql, params, prepare=True)).fetchone()
-                assert found is not None, "a reading statement always answers one row"
-                return found
+                if read.further is None:
+                    return await _asked(connection, read.sql, read.params)
+                await connection.execute(ONE_SNAPSHOT, prepare=False)
+                row = await _asked(connection, read.sql, read.params)
+                if enough(row):
+                    row |= await _asked(connection, *await read.further(row))
+                await connection.execute("COMMIT")
+                return row
         except PoolTimeout as error:
             raise Unavailable from error
         except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
@@ -120,3 +155,10 @@ async def _row(server: Server, sql: str, params: Mapping[str, Any]) -> dict[str,
             if attempt == 2:
                 raise Unavailable from error
     raise AssertionError("unreachable")
+
+
+async def _asked(connection: AsyncConnection[Any], sql: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    cursor = connection.cursor(row_factory=dict_row, binary=True)
+    found = await (await cursor.execute(sql.encode(), params, prepare=True)).fetchone()
+    assert found is not None, "a reading statement always answers one row"
+    return found

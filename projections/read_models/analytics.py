@@ -16,7 +16,7 @@ from projections.registry import Index, read_model
 from projections.rows import Row
 
 Day = Annotated[str, SqlType("date")]  # of UTC
-Values = Annotated[str, SqlType("bytea")]  # `\x` and 16 hexadecimal digits for each microsecond count, in ascending order
+Magnitudes = Annotated[str, SqlType("bytea")]  # `\x` and 4 hexadecimal digits for that of each microsecond count, in ascending order
 
 ALL_TAGS = "00000000-0000-0000-0000-000000000000"  # stands for any tag and none
 NOBODY = "00000000-0000-0000-0000-000000000000"  # stands for the assignee of tasks without one
@@ -27,12 +27,15 @@ LENGTH_HOURS = (1, 4, 16, 64, 256, 1024, 4096)  # the bounds of the length class
 
 @read_model(
     "analytics",
-    version=1,
+    version=2,
     key="task_id",
     indexes=[
         Index(("organization_id", "created_at"), where="NOT deleted"),
         Index(("organization_id", "completed_at"), where="NOT deleted AND completed_at IS NOT NULL"),
         Index(("organization_id", "overdue_at"), where="NOT deleted AND overdue_at IS NOT NULL"),
+        # With the moment, so that what is of another time is passed over in the index.
+        Index(("organization_id", "assignee_id", "lead", "completed_at"), where="NOT deleted AND lead IS NOT NULL"),
+        Index(("organization_id", "assignee_id", "cycle", "completed_at"), where="NOT deleted AND cycle IS NOT NULL"),
     ],
 )
 class FactsRow(Row):
@@ -111,8 +114,12 @@ class SpanRow(Row):
     on_time: Whole = 0
     estimated: Whole = 0  # how many have an accuracy
     accuracy: int = 0
-    leads: Values = "\\x"
-    cycles: Values = "\\x"
+    lead_seconds: int = 0  # of all of them together, and the microseconds beyond: one sum may need more than 64 bits
+    lead_micros: int = 0
+    cycle_seconds: int = 0
+    cycle_micros: int = 0
+    leads: Magnitudes = "\\x"
+    cycles: Magnitudes = "\\x"
 
 
 @read_model("analytics_days", of=FactsRow, key=("organization_id", "tag_id", "assignee_id", "day"))

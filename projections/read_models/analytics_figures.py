@@ -17,17 +17,19 @@ from projections.texts import folded
 
 STATUSES = ("todo", "in_progress", "blocked", "in_review", "done", "cancelled")
 PRIORITIES = ("low", "medium", "high", "critical")
-COUNTS = (*STATUSES, *PRIORITIES, "overdue", "created", "completed", "due", "on_time", "estimated", "accuracy")
-VALUES = ("leads", "cycles", "lost_leads", "lost_cycles")  # lost: what tasks amount to now, but did not then
+DURATIONS = ("lead", "cycle")
+_COMPLETED = (
+    "completed", "due", "on_time", "estimated", "accuracy", "lead_seconds", "lead_micros", "cycle_seconds", "cycle_micros",
+)  # fmt: skip
+COUNTS = (*STATUSES, *PRIORITIES, "overdue", "created", *_COMPLETED)
+VALUES = ("leads", "cycles")  # by magnitude
 
 _MEMBERS = (
     "task_id", "assignee_id", "tag_ids", "status", "priority", "created_at", "completed_at", "overdue_at", "lead", "cycle", "on_time",
     "accuracy",
 )  # fmt: skip
 _FACTS = ", ".join(f"f.{name}" for name in _MEMBERS)
-_TAG = "(SELECT g.tag_id FROM read_models.tags g WHERE g.organization_id = %(organization_id)s AND g.name_folded = %(tag)s)"
-_MICROS = "int8send((extract(epoch FROM {}) * 1000000)::bigint)"
-
+TAG = "(SELECT g.tag_id FROM read_models.tags g WHERE g.organization_id = %(organization_id)s AND g.name_folded = %(tag)s)"
 # What was past at the period's end: of each class of lengths, what ended from then on, but no later than what is that long can.
 _PAST = f"""
     SELECT {_FACTS}, f.deleted
@@ -60,63 +62,56 @@ _CHANGED = """
     {sign} * coalesce(f.completed_at >= %(began)s AND f.completed_at < %(ended)s::timestamptz, false)::int, {sign},
     {sign} * coalesce(f.overdue_at < %(ended)s::timestamptz, false)::int
 """
-_SINGLE_SUMS = ", ".join(
-    [f"sum(s.state) FILTER (WHERE s.status = '{name}')" for name in STATUSES]
-    + [f"sum(s.state) FILTER (WHERE s.priority = '{name}')" for name in PRIORITIES]
-    + ["sum(s.late)", "sum(s.created)", "sum(s.completed)", "sum(s.completed) FILTER (WHERE s.on_time IS NOT NULL)"]
-    + ["sum(s.completed) FILTER (WHERE s.on_time)", "sum(s.completed) FILTER (WHERE s.accuracy IS NOT NULL)"]
-    + ["sum(s.completed * s.accuracy)"]
-    + [f"string_agg(int8send(s.{name}), '') FILTER (WHERE s.completed = {sign})" for sign in (1, -1) for name in ("lead", "cycle")]
-)
 _DAY_SUMS = ", ".join(
-    [f"sum(d.state * d.{name}) AS {name}" for name in (*STATUSES, *PRIORITIES)]
-    + ["sum(d.late * d.overdue) AS overdue", f"sum(d.period * ({' + '.join(f'd.{name}' for name in STATUSES)})) AS created"]
-    + [f"sum(d.period * d.{name}) AS {name}" for name in COUNTS[COUNTS.index("completed") :]]
-    + [f"string_agg(d.{name}, '') FILTER (WHERE d.period = 1 AND d.completed > 0) AS {name}" for name in ("leads", "cycles")]
-    + ["NULL::bytea AS lost_leads", "NULL::bytea AS lost_cycles"]
+    [f"sum(r.state * d.{name})" for name in (*STATUSES, *PRIORITIES)]
+    + ["sum(r.late * d.overdue)", f"sum(r.period * ({' + '.join(f'd.{name}' for name in STATUSES)}))"]
+    + [f"sum(r.period * d.{name})" for name in _COMPLETED]
 )
-_COLUMNS = ", ".join(f"d.{name}" for name in (*STATUSES, *PRIORITIES, "overdue", *COUNTS[COUNTS.index("completed") :], "leads", "cycles"))
+_DAY_VALUES = ", ".join(f"coalesce(string_agg(d.{name}, '') FILTER (WHERE r.period = 1), '') AS {name}" for name in VALUES)
+# What `query_api.singles` reads: sixty bytes a task.  Where there is no number it is -1; small ones share the last.
+_PACKED = f"""
+    uuid_send(coalesce(s.assignee_id, '{NOBODY}'))
+    || timestamptz_send(s.created_at) || timestamptz_send(coalesce(s.completed_at, s.created_at))
+    || int8send(coalesce(s.lead, -1)) || int8send(coalesce(s.cycle, -1)) || int8send(coalesce(s.accuracy, -1))
+    || int4send(s.created + 1 + (s.completed + 1 << 2) + (s.state + 1 << 4) + (s.late + 1 << 6)
+        + (array_position(ARRAY[{", ".join(f"'{name}'" for name in STATUSES)}], s.status) << 8)
+        + (array_position(ARRAY[{", ".join(f"'{name}'" for name in PRIORITIES)}], s.priority) << 12)
+        + (coalesce(s.on_time::int, 2) << 16))
+"""
+_COLUMNS = ", ".join(f"d.{name}" for name in (*STATUSES, *PRIORITIES, "overdue", *_COMPLETED, "leads", "cycles"))
 _FIGURES = """
     WITH past AS MATERIALIZED ({past}),
-    single AS MATERIALIZED (
-        {edges}
-        UNION ALL SELECT {facts}, {as_it_was} FROM past f WHERE NOT f.deleted AND {limits}
-        UNION ALL SELECT {facts}, {as_it_is}
-            FROM past p
-            CROSS JOIN LATERAL (SELECT {facts} FROM read_models.analytics f WHERE f.task_id = p.task_id AND NOT f.deleted OFFSET 0) f
-            WHERE {limits}
-    ),
-    sums AS (
-        SELECT d.assignee_id, {day_sums}
-        FROM (
-            SELECT r.period, r.state, r.late, d.assignee_id, {columns}
-            FROM unnest(%(spans)s::smallint[], %(lows)s::date[], %(highs)s::date[], %(periods)s::int[], %(states)s::int[], %(lates)s::int[])
-                AS r (span, low, high, period, state, late)
-            CROSS JOIN LATERAL (
-                SELECT d.assignee_id, {columns} FROM read_models.analytics_spans d
-                WHERE d.organization_id = %(organization_id)s AND d.tag_id = {tag_id} AND d.span = r.span AND d.day >= r.low
-                  AND d.day < r.high AND {of_whom} OFFSET 0
-            ) d
+    totals AS (
+        SELECT d.assignee_id, json_build_array({day_sums}) AS counts, {day_values}
+        FROM unnest(%(spans)s::smallint[], %(lows)s::date[], %(highs)s::date[], %(periods)s::int[], %(states)s::int[], %(lates)s::int[])
+            AS r (span, low, high, period, state, late)
+        CROSS JOIN LATERAL (
+            SELECT d.assignee_id, {columns} FROM read_models.analytics_spans d
+            WHERE d.organization_id = %(organization_id)s AND d.tag_id = {tag_id} AND d.span = r.span AND d.day >= r.low
+              AND d.day < r.high AND {of_whom} OFFSET 0
         ) d
         GROUP BY d.assignee_id
-        UNION ALL SELECT coalesce(s.assignee_id, '{nobody}'), {single_sums} FROM single s GROUP BY 1
     ),
-    totals AS (SELECT u.assignee_id, {sums} FROM sums u GROUP BY u.assignee_id)
-    SELECT coalesce((SELECT json_agg(json_build_array(nullif(t.assignee_id, '{nobody}'), {counts}) ORDER BY t.assignee_id)
-                     FROM totals t)::text, '[]') AS counts,
-        {values},
+    people AS (SELECT json_agg(json_build_array(t.assignee_id, t.counts)) AS counts, {values} FROM totals t)
+    SELECT coalesce(w.counts::text, '[]') AS counts, {names},
+        (SELECT string_agg({packed}, '') FROM (
+            {edges}
+            UNION ALL SELECT {facts}, {as_it_was} FROM past f WHERE NOT f.deleted AND {limits}
+            -- Asked for all at once they are found by walking along the index.
+            UNION ALL SELECT {facts}, {as_it_is} FROM read_models.analytics f
+                WHERE f.task_id = ANY (ARRAY(SELECT p.task_id FROM past p)) AND NOT f.deleted AND {limits}
+        ) s) AS singles,
         coalesce((SELECT json_agg(json_build_array(y.day, y.created, y.completed) ORDER BY y.day) FROM read_models.analytics_days y
                   WHERE y.organization_id = %(organization_id)s AND y.tag_id = {tag_id} AND y.assignee_id = {of_days}
                     AND y.day >= %(first_day)s AND y.day < %(last_day)s)::text, '[]') AS days,
-        (SELECT string_agg({created_micros} || int8send(s.created), '') FROM single s WHERE s.created <> 0) AS created_times,
-        (SELECT string_agg({completed_micros} || int8send(s.completed), '') FROM single s WHERE s.completed <> 0) AS completed_times,
         {checkpoint} AS checkpoint, {required} AS required
+    FROM people w
 """
 
 
 def _limits(tagged: bool, assigned: bool) -> str:
     """Of single tasks."""
-    limits = [f"f.tag_ids @> ARRAY[{_TAG}]"] * tagged + ["f.assignee_id = %(assignee_id)s"] * assigned
+    limits = [f"f.tag_ids @> ARRAY[{TAG}]"] * tagged + ["f.assignee_id = %(assignee_id)s"] * assigned
     return " AND ".join(limits) or "true"
 
 
@@ -133,19 +128,14 @@ _STATEMENTS = {
         as_it_is=_CHANGED.format(sign=-1),
         limits=_limits(tagged, assigned),
         day_sums=_DAY_SUMS,
+        day_values=_DAY_VALUES,
+        packed=_PACKED,
         columns=_COLUMNS,
-        tag_id=_TAG if tagged else f"'{ALL_TAGS}'",
+        tag_id=TAG if tagged else f"'{ALL_TAGS}'",
         of_whom="d.assignee_id = %(assignee_id)s" if assigned else "true",
         of_days="%(assignee_id)s" if assigned else f"'{EVERYONE}'",
-        nobody=NOBODY,
-        single_sums=_SINGLE_SUMS,
-        sums=", ".join(
-            [f"coalesce(sum(u.{n}), 0) AS {n}" for n in COUNTS] + [f"coalesce(string_agg(u.{n}, ''), '') AS {n}" for n in VALUES]
-        ),
-        counts=", ".join(f"t.{name}" for name in COUNTS),
-        values=", ".join(f"(SELECT array_agg(t.{name} ORDER BY t.assignee_id) FROM totals t) AS {name}" for name in VALUES),
-        created_micros=_MICROS.format("s.created_at"),
-        completed_micros=_MICROS.format("s.completed_at"),
+        values=", ".join(f"array_agg(t.{name}) AS {name}" for name in VALUES),
+        names=", ".join(f"w.{name}" for name in VALUES),
         checkpoint=checkpoint_of("analytics", "tags") if tagged else checkpoint_of("analytics"),
         required=REQUIRED,
     )
@@ -164,9 +154,8 @@ class Period:
 
 
 def figures(organization_id: UUID, session_id: UUID | None, period: Period, *, assignee_id: UUID | None, tag: str | None) -> Statement:
-    """Columns: counts (JSON: for each assignee its id or null and COUNTS), VALUES (for each assignee eight bytes a microsecond count,
-    big-endian), days (JSON: for each its quarters of created and of completed), created_times and completed_times (sixteen bytes a
-    moment and its weight; may be null), checkpoint, required.
+    """Columns: counts (JSON: for each assignee its id, or NOBODY, and COUNTS) and VALUES (for each assignee two bytes a magnitude) of
+    whole days, singles (packed; may be null), days (JSON: for each its quarters of created and of completed), checkpoint, required.
     """
     whole = cover(period.began, period.ended)
     later = cover(period.ended, None) if period.ended is not None else None

@@ -21,11 +21,13 @@ from infrastructure.http.routing import Router
 from infrastructure.http.sheets import CsvResponse, csv_reply
 from infrastructure.http.values import Instant, Parameters, Text, iso
 from projections.answers.analytics import AnalyticsOut
+from projections.read_models.analytics_durations import durations
 from projections.read_models.analytics_figures import Period, figures
 from projections.read_models.users import zone_of
+from projections.statements import Statement
 from query_api.buckets import BUCKETS_MAX, Bucket, bucket_starts, instant
-from query_api.dependencies import at, plain, read
-from query_api.figures import all_figures, series
+from query_api.dependencies import at, plain, read, read_two
+from query_api.figures import Reckoning
 
 router = Router(prefix="/analytics", tags=["analytics"])
 DEFAULT_PERIOD = timedelta(days=30)
@@ -76,8 +78,15 @@ async def analytics(query: Annotated[AnalyticsQuery, Query()], call: QueryCall) 
 
     Tasks count as they were at the period's end.  Those whose role sees their own figures alone get these.
     """
-    asked, row = await _looked_up(query, call)
-    body = await asyncio.to_thread(lambda: {**all_figures(row), "series": series(row, asked.starts)})
+    asked = await _asked(query, call)
+    made: list[Reckoning] = []
+
+    async def percentiles(row: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        made.append(await asyncio.to_thread(Reckoning, row))
+        return durations(call.organization_id, asked.period, asked.tag, made[-1].wanted)
+
+    row = await read_two(call, _sums(asked, call), percentiles)
+    body = await asyncio.to_thread(lambda: {**made[-1].figures(row), "series": made[-1].series(asked.starts)})
     for of_bucket in body["series"]:
         of_bucket["start"] = iso(of_bucket["start"])
     period = {"from": iso(asked.period.began), "to": iso(asked.ended), "timezone": asked.zone.key}
@@ -87,16 +96,15 @@ async def analytics(query: Annotated[AnalyticsQuery, Query()], call: QueryCall) 
 @router.get("/export", response_class=CsvResponse, operation_id="exportAnalytics", responses=problems(403))
 async def export(query: Annotated[AnalyticsQuery, Query()], call: QueryCall) -> Reply:
     """`series` as CSV for a spreadsheet, a row a bucket: start, created, completed."""
-    asked, row = await _looked_up(query, call)
-    buckets = await asyncio.to_thread(series, row, asked.starts)
+    asked = await _asked(query, call)
+    row = await read(call, _sums(asked, call))
+    buckets = await asyncio.to_thread(lambda: Reckoning(row).series(asked.starts))
     rows = ((iso(of_bucket["start"]), of_bucket["created"], of_bucket["completed"]) for of_bucket in buckets)
     return csv_reply("analytics.csv", ("start", "created", "completed"), rows, at(row["checkpoint"]))
 
 
-async def _looked_up(query: AnalyticsQuery, call: Call) -> tuple[Asked, dict[str, Any]]:
-    asked = await _asked(query, call)
-    statement = figures(call.organization_id, call.actor.session_id, asked.period, assignee_id=asked.assignee_id, tag=asked.tag)
-    return asked, await read(call, statement)
+def _sums(asked: Asked, call: Call) -> Statement:
+    return figures(call.organization_id, call.actor.session_id, asked.period, assignee_id=asked.assignee_id, tag=asked.tag)
 
 
 async def _asked(query: AnalyticsQuery, call: Call) -> Asked:

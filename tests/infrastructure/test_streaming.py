@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 import uvicorn
 
@@ -42,7 +43,7 @@ class App:
     going_on: threading.Event = field(default_factory=threading.Event)
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        reply = StreamReply(200, [], self.parts(scope["path"]), endless=scope["path"] in ("/endless", "/flood"))
+        reply = StreamReply(200, [], self.parts(scope["path"]), endless=scope["path"] in ("/endless", "/flood", "/interrupted"))
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await self.streams.send(reply, receive, send, bodiless=scope["method"] == "HEAD")
 
@@ -57,7 +58,10 @@ class App:
                     yield PART
             elif path == "/failing":
                 yield b"half"
-                raise RuntimeError("the database is gone")
+                raise RuntimeError("something is wrong")
+            elif path == "/interrupted":
+                yield b"some"
+                raise psycopg.OperationalError("the database is gone")
             else:
                 yield b"first"
                 await until(lambda: path != "/endless" and self.going_on.is_set(), within_seconds=60)
@@ -145,6 +149,10 @@ def test_a_failure_shows_as_an_answer_without_its_end(served: Served):
     with pytest.raises(httpx.RemoteProtocolError), httpx.stream("GET", f"{served.url}/failing") as answer:
         answer.read()
     assert served.app.closed == 1
+
+
+def test_a_lost_database_ends_what_has_no_end_cleanly(served: Served):
+    assert httpx.get(f"{served.url}/interrupted").content == b"some"
 
 
 def test_stopping_ends_what_has_no_end_and_lets_the_rest_finish(served: Served):

@@ -13,10 +13,11 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
+from projections.read_models.analytics_durations import durations
 from projections.read_models.analytics_figures import Period, figures
 from projections.registry import load
 from query_api.buckets import bucket_starts, instant
-from query_api.figures import all_figures, series
+from query_api.figures import Reckoning
 from tests.conftest import Database
 from tests.projections.desk import projected
 from tests.support.lives import BEGIN, SPAN, ZONES, Site, site, write
@@ -28,9 +29,9 @@ END = BEGIN + 1.3 * SPAN
 
 @pytest.fixture(scope="module")
 def sites(module_database: Database) -> list[Site]:
-    """Some with one task, some with many."""
+    """Some with one task, some with many, a few with so many that their durations lie close together."""
     pick = random.Random(23)
-    made = [site(pick, pick.choice([1, 3, 8])) for _ in range(SITES)]
+    made = [site(pick, 60 if number % 100 == 0 else pick.choice([1, 3, 8])) for number in range(SITES)]
     head = write(module_database.owner_url, made)
     asyncio.run(projected(module_database.app_url, load().chosen(["analytics", "tags"]), head))
     return made
@@ -49,9 +50,15 @@ def answered(connection: psycopg.Connection[Any], home: Site, asked: Question) -
     statement = figures(home.id, None, period, assignee_id=asked.assignee_id, tag=name.swapcase() if name else None)
     row = connection.execute(statement.sql, statement.parameters, binary=True, prepare=True).fetchone()
     assert row is not None
+    reckoning = Reckoning(row)
+    looked_up = connection.execute(
+        *durations(home.id, period, statement.parameters.get("tag"), reckoning.wanted), binary=True, prepare=True
+    )
+    found = looked_up.fetchone()
+    assert found is not None
     starts = bucket_starts(asked.began, asked.ended or asked.now, asked.zone, asked.bucket)  # type: ignore[arg-type]
     assert starts is not None
-    return {**all_figures(row), "series": series(row, starts)}
+    return {**reckoning.figures(found), "series": reckoning.series(starts)}
 
 
 def question(pick: random.Random, home: Site) -> Question:

@@ -3,137 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import AsyncGenerator, AsyncIterator
-from dataclasses import dataclass, field
-from types import SimpleNamespace
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
-import orjson
 import pytest
 
-from domain.aggregates.tasks import Task
 from domain.commands.erasures import ErasePerson
-from domain.commands.members import AddMember, ChangeRole
-from domain.commands.sessions import LoggedIn, LogOut
-from domain.kernel.actor import ANYBODY, Actor, Role
+from domain.commands.members import ChangeRole
+from domain.commands.sessions import LogOut
+from domain.kernel.actor import Actor, Role
 from domain.kernel.errors import Unavailable
 from infrastructure import live as live_module
 from infrastructure import watching
 from infrastructure.event_store import keyring
-from infrastructure.event_store.keyring import Keyring
-from infrastructure.event_store.log import PostgresLog
-from infrastructure.live import Live
-from infrastructure.rights import Rights
 from query_api.routes import stream
 from tests.conftest import Database
-from tests.support.asks import create_task, log_in, open_account, revise
-from tests.support.desk import Desk
-from tests.support.logs import opened_log
+from tests.support.asks import revise
+from tests.support.house import House, logged_in, opened_house
 from tests.support.wait import until
-
-PATIENCE_SECONDS = 30.0
-
-
-@dataclass
-class Reader:
-    """One open stream, from which parts are taken when they are wanted."""
-
-    parts: AsyncGenerator[bytes]
-    messages: list[dict[str, Any]] = field(default_factory=list)
-    taken: int = 0
-
-    async def part(self) -> bytes:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            return await anext(self.parts)
-
-    async def next(self) -> dict[str, Any]:
-        """The next message: id, event and data."""
-        while self.taken == len(self.messages):
-            for block in (await self.part()).split(b"\n\n"):
-                lines = dict(line.split(": ", 1) for line in block.decode().splitlines() if re.match(r"\w+: ", line))
-                if "id" in lines:
-                    self.messages.append({**orjson.loads(lines["data"]), "id": int(lines["id"]), "event": lines["event"]})
-        self.taken += 1
-        return self.messages[self.taken - 1]
-
-    async def titles(self, count: int) -> list[str]:
-        return [(await self.next())["data"]["title"] for _ in range(count)]
-
-    async def ended(self) -> bool:
-        with pytest.raises(StopAsyncIteration):
-            await self.next()
-        return True
-
-
-@dataclass
-class House:
-    """A process that streams, the bus of another one, and an organization."""
-
-    desk: Desk
-    live: Live
-    rights: Rights
-    owner: Actor
-    readers: list[Reader] = field(default_factory=list)
-
-    @property
-    def clinic_id(self) -> UUID:
-        assert self.owner.organization_id is not None
-        return self.owner.organization_id
-
-    async def member(self, name: str, role: Role) -> Actor:
-        user_id, session_id = await logged_in(self.desk, name)
-        await self.desk.ask(AddMember(organization_id=self.clinic_id, email=f"{name}@example.com", role=role), self.owner)
-        return Actor(id=user_id, name=name, role=role, organization_id=self.clinic_id, session_id=session_id)
-
-    async def task(self, title: str = "A task", **members: Any) -> Task:
-        answer = (await self.desk.ask(create_task(title=title, **members), self.owner)).answer
-        assert isinstance(answer, Task)
-        return answer
-
-    async def watching(self, who: Actor, topics: str = "tasks", after: int | None = None, head: int | None = None) -> Reader:
-        """From now on, or after that position; it is on when this returns."""
-        call: Any = SimpleNamespace(
-            services=SimpleNamespace(live=self.live, rights=self.rights), actor=who, organization_id=who.organization_id
-        )
-        head = await self.head() if head is None else head
-        reader = Reader(stream._messages(call, frozenset(topics.split(",")), after, head))  # type: ignore[arg-type]
-        self.readers.append(reader)
-        assert (await reader.part()).startswith(b"retry: ")
-        return reader
-
-    async def head(self) -> int:
-        return await self.desk.log.head()
-
-
-async def logged_in(desk: Desk, name: str) -> tuple[UUID, UUID]:
-    await open_account(desk, f"{name}@example.com")
-    answer = (await desk.ask(log_in(f"{name}@example.com"), ANYBODY)).answer
-    assert isinstance(answer, LoggedIn)
-    return answer.user.id, answer.session.id
 
 
 @pytest.fixture
 async def house(database: Database) -> AsyncIterator[House]:
-    async with opened_log(database.app_url) as log:
-        assert isinstance(log, PostgresLog)
-        desk = Desk(log=log, seals=Keyring(log._pool, bytes(32)))
-        store = desk.neighbor().store
-        rights = Rights(store, log, database.app_url, token_seconds=900)
-        await rights.start()
-        live = Live(log, store, database.app_url, rights.log_reached)
-        user_id, session_id = await logged_in(desk, "ann")
-        user = await rights.user(user_id)
-        assert user is not None
-        owner = Actor(id=user_id, name="Ann", role=Role.OWNER, organization_id=user.home_organization_id, session_id=session_id)
-        made = House(desk, live, rights, owner)
-        yield made
-        for reader in made.readers:
-            await reader.parts.aclose()
-        assert live.count == 0
-        await live.stop()
-        await rights.stop()
+    async with opened_house(database.app_url) as opened:
+        yield opened
 
 
 async def test_whose_own_a_task_is_counts_as_it_was_then_live_and_when_resumed(house: House) -> None:

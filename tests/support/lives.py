@@ -128,13 +128,15 @@ def _moment(pick: random.Random) -> datetime:
 
 
 def _later(pick: random.Random, at: datetime) -> datetime:
-    """Soon, or at a midnight somewhere, or in the same microsecond but one."""
-    match pick.randrange(6):
+    """Soon, or at a midnight somewhere, or in the same microsecond but one, or much like others."""
+    match pick.randrange(7):
         case 0:
             return at + MICROSECOND
         case 1:
             zone = ZoneInfo(pick.choice(ZONES))
             return (at.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0, fold=0) + timedelta(days=1)).astimezone(UTC)
+        case 2:
+            return at + timedelta(hours=4) + pick.randrange(1000) * MICROSECOND
         case _:
             return at + pick.choice([timedelta(minutes=3), timedelta(hours=5), timedelta(days=2), timedelta(days=30)]) * pick.random()
 
