@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import structlog
 
+from command_api.people import written_alike
 from domain.commands.emails import EmailTaken
 from domain.commands.organizations import MakeDefaultOrganization
 from domain.commands.users import MakeFirstSuperuser
@@ -20,7 +21,8 @@ async def make_first_superuser(services: Services) -> None:
     if settings.first_superuser_password is None:
         return
     assert services.bus is not None, "only processes that can write make accounts"
-    command = MakeFirstSuperuser(email=settings.first_superuser_email, password=settings.first_superuser_password.get_secret_value())
+    email = written_alike(settings.first_superuser_email)
+    command = MakeFirstSuperuser(email=email, password=settings.first_superuser_password.get_secret_value())
     try:
         await services.bus.dispatch(command, services.context(INSTALLATION))
     except EmailTaken:

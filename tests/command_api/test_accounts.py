@@ -187,6 +187,14 @@ def test_what_is_not_there_is_404(site: Site, admin: Caller):
         problem(admin.patch("/users/nonsense", {}), 404, "not-found")
 
 
+def test_the_first_superuser_logs_in_whichever_way_the_domain_is_written(site: Site, site_settings: Settings):
+    mark = uuid4().hex
+    with serving(site_settings.model_copy(update={"first_superuser_email": f"{mark}@xn--bcher-kva.example"})) as again:
+        for domain in ("xn--bcher-kva.example", "b\u00fccher.example"):
+            login = {"email": f"{mark}@{domain}", "password": ADMIN_PASSWORD}
+            assert again.anybody.post("/auth/login", login).json()["user"]["superuser"]
+
+
 def test_the_password_of_the_settings_opens_no_account_twice(site: Site, site_settings: Settings):
     """Whoever had the first superuser's address has moved on: the next start must not make another superuser of that name."""
     someone = site.person()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import pytest
+import redis
 
 from command_api.mailing import TO_ONE_PERSON
 from infrastructure.http.limiting import AUTH_ACCOUNT_SHARE
@@ -62,6 +64,16 @@ def test_guesses_at_one_account_are_limited_wherever_they_come_from(site: Site):
     answers = [log_in(site.anybody, email.upper(), "wrong", address=f"192.0.2.{n}") for n in range(per_account + 1)]
     assert 429 in [a.status_code for a in answers]
     assert log_in(site.anybody, site.account("bob")).status_code == 200
+
+
+def test_what_is_counted_names_nobody(site: Site, redis_url: str):
+    """Redis keeps a file of its own, which no erasure reaches."""
+    log_in(site.anybody, "ann.secret@example.com", "wrong")
+    site.person().post(f"/organizations/{uuid4()}/members", {"email": "bob.secret@example.com", "role": "user"})
+    with redis.Redis.from_url(redis_url) as client:
+        keys = b" ".join(client.keys())
+    assert b"auth-account" in keys
+    assert b"secret" not in keys
 
 
 def test_one_address_is_limited_whomever_it_asks_about(site: Site):
