@@ -134,11 +134,24 @@ async def test_nothing_moves_once_a_pause_has_been_answered(database: Database, 
             head = append(database.app_url, starred(ONE))
             assert await waiter.reached("calm", head, 5)
             assert checkpoint(database.app_url, "notes")["position"] == before
-            status = {row["name"]: row["status"] for row in await admin.projections(connection)}
-            assert status == {"notes": "paused", "calm": "live"}
+            status = {row["name"]: row for row in await admin.projections(connection)}
+            assert (status["notes"]["status"], status["notes"]["lag_events"], status["calm"]["lag_events"]) == ("paused", 1, 0)
+            assert 0 < status["notes"]["lag_seconds"] < 30
+            assert (status["calm"]["status"], status["calm"]["lag_seconds"]) == ("live", 0)
             await admin.resume(connection, "notes")
             assert await waiter.reached("notes", head, 5)
     assert rows(database.app_url, notes.notes)["notes"][0][2] == 5
+
+
+async def test_what_a_leader_has_in_hand_when_a_pause_is_answered_is_written_no_more(database: Database, notes: Notes) -> None:
+    async with bench(database.app_url, notes.models) as at_hand, await connect(database.app_url) as connection:
+        projection = await at_hand.live(notes.notes)
+        append(database.app_url, wrote(ONE, "one"))
+        assert (await admin.pause(connection, "notes")).changed
+        assert not (await admin.pause(connection, "notes")).changed
+        with pytest.raises(NotLeading):
+            await at_hand.run([projection])
+    assert (rows(database.app_url, notes.notes)["notes"], checkpoint(database.app_url, "notes")["position"]) == ([], 0)
 
 
 async def test_a_model_whose_table_is_broken_stops_no_other(database: Database, notes: Notes) -> None:

@@ -58,6 +58,8 @@ async def test_a_skipped_event_is_left_out_for_good_in_rebuilds_too(database: Da
         (found,) = await parked(database.app_url)
         await admin.skip(connection, found["id"], "a slip of the pen")
         await until(lambda: texts(database.app_url, notes) == {str(ONE): ("one", 2)})
+        kept = await connection.execute("SELECT model, position, reason FROM projections.skipped_events")
+        assert await kept.fetchall() == [("notes", 2, "a slip of the pen")]
     assert await parked(database.app_url) == []
     assert (await rebuilt(database.app_url, notes.models, "notes", verify=True))["status"] == "completed"
     assert texts(database.app_url, notes) == {str(ONE): ("one", 2)}
