@@ -84,15 +84,21 @@ class Decoder:
             if any(f.personal for f in kind.fields)
         }
         union: Any = functools.reduce(operator.or_, [*self.classes.values(), *old]) if self.topics else Recorded[Any]
-        self._one = msgspec.json.Decoder(union)
-        self._many: msgspec.json.Decoder[Any] = msgspec.json.Decoder(list[union])
+        self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(union)
 
-    async def decode(self, rows: bytes, keys: Keys) -> Decoded:
-        """A whole batch: a JSON array of rows, each `["topic@version", position, …, data]` as `Recorded` has its members.
+    async def decode(self, rows: bytes | memoryview, keys: Keys) -> Decoded:
+        """A whole batch: a row in each line, `["topic@version", position, …, data]` as `Recorded` has its members.
 
         Errors: msgspec.DecodeError, or whatever upcasting or opening one of its events raises.
         """
-        events: Decoded = self._many.decode(rows)
+        return await self._finished(self._decoder.decode_lines(rows), keys)
+
+    async def decode_row(self, row: bytes, keys: Keys) -> Recorded[Any]:
+        """One row, which need not be a single line.  Errors: as `decode`."""
+        return (await self._finished([self._decoder.decode(row)], keys))[0]
+
+    async def _finished(self, events: Decoded, keys: Keys) -> Decoded:
+        """In their newest shape, and opened."""
         if self._outdated:
             events = [self._upcast(e) if type(e) in self._outdated else e for e in events]
         if self._personal and (sealed := [e for e in events if type(e) in self._personal]):
@@ -100,10 +106,6 @@ class Decoder:
             for event in sealed:
                 self._open(event, keys)
         return events
-
-    async def decode_row(self, row: bytes, keys: Keys) -> Recorded[Any]:
-        """One row.  Errors: as `decode`."""
-        return (await self.decode(b"[" + row + b"]", keys))[0]
 
     def _upcast(self, old: Recorded[Any]) -> Recorded[Any]:
         topic, _, version = old.topic.rpartition("@")

@@ -17,7 +17,7 @@ from projections.checkpoints import Target, load_exceptions
 from projections.engine import Engine, move_of
 from projections.folding import STREAMS_BLOCKED_MAX, Projection
 from projections.progress import Progress, RebuildFailed
-from projections.reading import Batch, Connection, Reader, head
+from projections.reading import Batch, Connection, Reader, Unread, head
 from projections.writing import RowFault, fetch
 
 READ_EVENTS = 10_000
@@ -68,7 +68,7 @@ class Loader:
         return Projection(target, state, self._reader.decoder, keep_rows=ROWS_IN_MEMORY // KEPT_PART, complete=state.position == 0)
 
     async def _load(self, projection: Projection, goal: int, *, careful: bool) -> None:
-        written_at, seen = time.monotonic(), 0
+        written_at, seen, room, looked_at = time.monotonic(), 0, ROWS_IN_MEMORY, projection.folded
         async for batch in self._batches(projection, goal):
             try:
                 projection.fold_in_place(batch, careful=careful)
@@ -80,7 +80,8 @@ class Loader:
             await fetch(self._aside, lambda: projection.wanted)
             self._progress.at(projection.folded)
             await self._progress.check()
-            room = _room(projection)
+            if projection.folded - looked_at >= READ_EVENTS:  # a look costs as much as some hundred events
+                room, looked_at = _room(projection), projection.folded
             if projection.changed_count > room or time.monotonic() - written_at > FLUSH_SECONDS:
                 projection.keep_rows = room // KEPT_PART
                 await self._flush(projection, seen)
@@ -89,21 +90,22 @@ class Loader:
         projection.forget()  # its rows know each other, so they would stay until somebody looks for what is garbage
 
     async def _batches(self, projection: Projection, goal: int) -> AsyncIterator[Batch]:
-        """One is read while the one before is folded."""
+        """While some are folded, the next are read."""
         topics = projection.target.model.topics
 
-        def begin(after: int) -> asyncio.Task[Batch]:
-            return asyncio.create_task(self._reader.read(topics, after=after, limit=READ_EVENTS, upto=goal))
+        def begin(after: int) -> asyncio.Task[Unread]:
+            return asyncio.create_task(self._reader.fetch(topics, after=after, limit=READ_EVENTS, upto=goal))
 
         following = begin(projection.folded)
         try:
             while True:
-                batch = await following
-                if not batch.count:
+                unread = await following
+                if not unread.count:
                     return
-                following = begin(batch.upto)
+                following = begin(unread.upto)
                 await asyncio.sleep(0)  # lets the query leave before we compute
-                yield batch
+                async for batch in self._reader.decode_in_pieces(unread):
+                    yield batch
         finally:
             following.cancel()
             await asyncio.wait([following])

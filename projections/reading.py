@@ -1,10 +1,11 @@
-"""Reading the log in batches: Postgres builds one JSON text of all rows, msgspec turns it into events in one call.
+"""Reading the log in batches: Postgres builds one text of all rows, a line of JSON each, msgspec turns it into events in one call.
 
 Positions are gap-free and the log's order is its commit order, so "after n" misses nothing.
 """
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from typing import Any, LiteralString
 from uuid import UUID
@@ -26,8 +27,8 @@ ROW: LiteralString = """
 """
 # The inner ORDER BY reads by primary key; the outer one finds its input sorted already.  As bytea psycopg hands on the bytes.
 BATCH: LiteralString = (
-    "SELECT count(*), max(e.position), convert_to('[' || string_agg(" + ROW + ", ',' ORDER BY e.position) "
-    "FILTER (WHERE e.topic = ANY(%(topics)s)) || ']', 'UTF8'), "
+    "SELECT count(*), max(e.position), convert_to(string_agg(" + ROW + ", E'\\n' ORDER BY e.position) "
+    "FILTER (WHERE e.topic = ANY(%(topics)s)), 'UTF8'), "
     # What no program of this version knows, for nobody to pass over: [position, stream, topic].
     "array_agg(ARRAY[e.position::text, e.stream_id::text, e.topic] ORDER BY e.position) "
     "FILTER (WHERE e.topic <> ALL(%(topics)s) AND e.topic <> ALL(%(known)s)) "
@@ -48,6 +49,9 @@ STREAM: LiteralString = (
 HEAD = "SELECT coalesce(max(position), 0) FROM log.events"
 UNKNOWN_TOPIC = "unknown topic"  # how the error of such an event begins
 END_OF_LOG = 9_223_372_036_854_775_807
+# What is decoded at a time where very many are: with what becomes of it, it fits into a core's own cache, which a third of the time
+# of decoding and folding goes by (10,000 events at once: 3.1 microseconds each; a thousand: 2.3).
+PIECE_BYTES = 300_000
 
 log = structlog.get_logger(__name__)
 
@@ -74,6 +78,27 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
+class Unread:
+    """A batch as the server sends it."""
+
+    topics: list[str]
+    after: int
+    upto: int
+    count: int
+    lines: bytes  # of the topics asked for, in order
+    strangers: list[Undecodable]
+
+    def pieces(self) -> Iterator[tuple[memoryview, int]]:
+        """Its lines, some at a time, and the position that each piece goes up to."""
+        lines, begun = memoryview(self.lines), 0
+        while (ended := self.lines.find(b"\n", begun + PIECE_BYTES)) >= 0:
+            last = self.lines[self.lines.rfind(b"\n", begun, ended) + 1 : ended]
+            yield lines[begun:ended], int(last.split(b",", 2)[1])  # as `ROW` begins
+            begun = ended + 1
+        yield lines[begun:], self.upto
+
+
+@dataclass(frozen=True, slots=True)
 class Reader:
     """The log, as far as some topics go."""
 
@@ -83,20 +108,36 @@ class Reader:
 
     async def read(self, topics: list[str], *, after: int, limit: int, upto: int = END_OF_LOG) -> Batch:
         """The next events; `upto` inclusive.  What cannot be decoded is told apart, never an error."""
+        unread = await self.fetch(topics, after=after, limit=limit, upto=upto)
+        return await self._decode(unread, unread.lines, Batch(after=after, upto=unread.upto, count=unread.count))
+
+    async def fetch(self, topics: list[str], *, after: int, limit: int, upto: int = END_OF_LOG) -> Unread:
+        """As `read`, for `decode_in_pieces`."""
         parameters = {"topics": topics, "known": self.decoder.known, "after": after, "upto": upto, "limit": limit}
         cursor = await self.connection.execute(BATCH, parameters, prepare=True, binary=True)
-        count, last, rows, strangers = await cursor.fetchone() or (0, None, None, None)
-        batch = Batch(after=after, upto=last or after, count=count)
-        batch.undecodable = [_stranger(int(position), stream_id, topic) for position, stream_id, topic in strangers or ()]
-        if rows is None:
-            return batch
+        count, last, lines, strangers = await cursor.fetchone() or (0, None, None, None)
+        told = [_stranger(int(position), stream_id, topic) for position, stream_id, topic in strangers or ()]
+        return Unread(topics, after, last or after, count, lines or b"", told)
+
+    async def decode_in_pieces(self, unread: Unread) -> AsyncIterator[Batch]:
+        """All of it, as smaller batches one after the other."""
+        after, left = unread.after, unread.count
+        for lines, upto in unread.pieces():
+            # The last piece has what is left of those that the server counted: the sum is a count, not a distance.
+            count = left if upto == unread.upto else upto - after
+            yield await self._decode(unread, lines, Batch(after=after, upto=upto, count=count))
+            after, left = upto, left - count
+
+    async def _decode(self, unread: Unread, lines: bytes | memoryview, batch: Batch) -> Batch:
+        """The batch with its events."""
+        batch.undecodable = [stranger for stranger in unread.strangers if batch.after < stranger.position <= batch.upto]
         try:
-            batch.events = await self.decoder.decode(rows, self.keys)
+            batch.events = await self.decoder.decode(lines, self.keys)
         except psycopg.Error:
             raise  # the keyring lost its database: nothing is wrong with the events
         except Exception as error:  # noqa: BLE001 - any one event may be at fault, in decoding, upcasting or opening
-            log.warning("projection.batch_undecodable", after=after, upto=batch.upto, error=str(error))
-            singly = {"topics": topics, "after": batch.after, "upto": batch.upto}
+            log.warning("projection.batch_undecodable", after=batch.after, upto=batch.upto, error=str(error))
+            singly = {"topics": unread.topics, "after": batch.after, "upto": batch.upto}
             await self._decode_singly(await (await self.connection.execute(SINGLY, singly)).fetchall(), batch)
         return batch
 
