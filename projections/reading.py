@@ -92,7 +92,7 @@ class Unread:
         """Its lines, some at a time, and the position that each piece goes up to."""
         lines, begun = memoryview(self.lines), 0
         while (ended := self.lines.find(b"\n", begun + PIECE_BYTES)) >= 0:
-            last = self.lines[self.lines.rfind(b"\n", begun, ended) + 1 : ended]
+            last = self.lines[max(begun, self.lines.rfind(b"\n", begun, ended) + 1) : ended]
             yield lines[begun:ended], int(last.split(b",", 2)[1])  # as `ROW` begins
             begun = ended + 1
         yield lines[begun:], self.upto
