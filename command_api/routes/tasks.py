@@ -18,7 +18,7 @@ from infrastructure.http.problems import InvalidRequest
 from infrastructure.http.routing import JSON_OR_PATCH, MIB, Router, access
 from infrastructure.http.values import Body, Instant, OneOrMore, ReasonBody, Text
 from projections.answers.bulk import BulkOut
-from projections.answers.tasks import TaskOut
+from projections.answers.tasks import SEARCH, TaskOut
 from projections.read_models.task_filters import TaskFilter
 from projections.read_models.tasks import task_ids
 from projections.statements import Sight
@@ -112,7 +112,7 @@ class TaskChoice(Body):
     due_after: Annotated[Instant | None, Field(description="Inclusive.")] = None
     created_before: Annotated[Instant | None, Field(description="Exclusive.")] = None
     created_after: Annotated[Instant | None, Field(description="Inclusive.")] = None
-    q: Annotated[str, Text(0, 500)] = ""
+    q: Annotated[str, Text(0, 500), Field(description=SEARCH)] = ""
 
 
 class BulkUpdate(Body):

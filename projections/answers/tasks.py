@@ -7,6 +7,7 @@ from uuid import UUID
 
 from infrastructure.http.values import Answer, Instant
 
+SEARCH = "All of these words, wherever they stand in title and description; in any case and script, with accents or without."
 Status = Literal["todo", "in_progress", "blocked", "in_review", "done", "cancelled"]
 Priority = Literal["low", "medium", "high", "critical"]
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from projections.read_models.task_texts import FOUND, wanted_pieces
 from projections.statements import Sight
-from projections.texts import folded
+from projections.texts import folded, searchable
 
 VISIBLE = "t.organization_id = %(organization_id)s AND NOT t.deleted"
 OWN = "(t.assignee_id = %(own)s OR t.creator_id = %(own)s)"
@@ -47,7 +47,7 @@ def chosen(organization_id: UUID, sight: Sight, wanted: TaskFilter) -> tuple[lis
         parameters |= {name: value} if name else {}
     if "tags" in parameters:
         parameters["tags_count"] = len(parameters["tags"])
-    if words := folded(wanted.q).split():
+    if words := searchable(wanted.q).split():
         found.append(FOUND)
         parameters |= {
             "words": [f"%{literally(word)}%" for word in words],

@@ -13,13 +13,13 @@ from typing import Annotated
 from projections.columns import Id, Rendered, SqlType
 from projections.registry import Index, read_model
 from projections.rows import Row
-from projections.texts import folded
+from projections.texts import searchable
 
 PIECE = 3  # characters
 
 
 def _search(row: TaskTextRow) -> str:
-    return folded(f"{row.title} {row.description}")
+    return searchable(f"{row.title} {row.description}")
 
 
 def _pieces(row: TaskTextRow) -> str:
@@ -28,7 +28,7 @@ def _pieces(row: TaskTextRow) -> str:
     return " ".join(map(_quoted, found))
 
 
-@read_model("task_texts", version=1, key="task_id", indexes=[Index(("pieces",), using="gin", options="fastupdate = off")])
+@read_model("task_texts", version=2, key="task_id", indexes=[Index(("pieces",), using="gin", options="fastupdate = off")])
 class TaskTextRow(Row):
     """One task's title and description, deleted or not: who asks looks at the task as well."""
 
@@ -47,7 +47,7 @@ FOUND = """
 
 
 def wanted_pieces(organization_id: str, words: list[str]) -> str:
-    """The query for texts that may hold all of these folded words: some pieces of each, enough to cover it."""
+    """The query for texts that may hold all of these searchable words: some pieces of each, enough to cover it."""
     return " & ".join(piece for word in words for piece in _covering(_mark(organization_id), word))
 
 

@@ -15,7 +15,7 @@ from projections.read_models.task_filters import TaskFilter, chosen, literally
 from projections.read_models.task_texts import FOUND, wanted_pieces
 from projections.read_models.tasks import LISTING, MODELS, SEARCHED, TaskRow, stored_document
 from projections.statements import REQUIRED, Page, Sight, Statement, checkpoint_of
-from projections.texts import folded
+from projections.texts import searchable
 
 PAST = (
     "task_id uuid, organization_id uuid, creator_id uuid, title text, status text, priority text, assignee_id uuid, due_at timestamptz, "
@@ -63,7 +63,7 @@ def past_task_list(
     if tag_ids:
         conditions.append("t.tag_ids @> %(tag_ids)s::uuid[]")  # an array with a null in it is contained in none
         parameters["tag_ids"] = list(tag_ids)
-    words = folded(wanted.q).split()
+    words = searchable(wanted.q).split()
     if words:
         conditions.append(FOUND_THEN)
         parameters |= {"words": [f"%{literally(word)}%" for word in words], "pieces": wanted_pieces(str(organization_id), words)}
@@ -78,4 +78,4 @@ def past_row(state: Mapping[str, Any], organization_id: UUID, *, deleted: bool) 
         task_id=state["id"], organization_id=str(organization_id), deleted=deleted, comments_count=state["comments_count"], **members
     )
     kept = {name: getattr(row, name) for name in COLUMNS.split(", ") if name not in ("document", "search")}
-    return kept | {"document": stored_document(row), "search": folded(f"{row.title} {row.description}")}
+    return kept | {"document": stored_document(row), "search": searchable(f"{row.title} {row.description}")}

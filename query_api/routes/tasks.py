@@ -18,7 +18,7 @@ from infrastructure.http.paging import Page
 from infrastructure.http.problems import Missing, RoleForbids
 from infrastructure.http.routing import Router
 from infrastructure.http.values import Answer, Instant, Text
-from projections.answers.tasks import Priority, Status, TaskOut
+from projections.answers.tasks import SEARCH, Priority, Status, TaskOut
 from projections.read_models.task_filters import TaskFilter
 from projections.read_models.tasks import LISTING, task_list
 from projections.read_models.tasks import task as task_by_id
@@ -53,7 +53,7 @@ class TasksQuery(Page):
     due_after: Annotated[Instant | None, Field(description="Inclusive.")] = None
     created_before: Annotated[Instant | None, Field(description="Exclusive.")] = None
     created_after: Annotated[Instant | None, Field(description="Inclusive.")] = None
-    q: Annotated[str, Text(0, 500)] | None = None
+    q: Annotated[Annotated[str, Text(0, 500)] | None, Field(description=SEARCH)] = None
     as_of: Annotated[Instant | None, Field(description="The list as it was then; for those who may read the audit log.")] = None
     sort: Annotated[str, sorts(LISTING), Field(description="created_at, updated_at, due_at, title, priority, status")] = "-created_at"
 

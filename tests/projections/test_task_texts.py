@@ -16,6 +16,7 @@ from projections.read_models.task_filters import TaskFilter
 from projections.read_models.tasks import task_list
 from projections.registry import load
 from projections.statements import Page, Sight
+from projections.texts import searchable
 from tests.conftest import Database
 from tests.projections.desk import projected, read
 from tests.projections.history import append, created, deleted, revised
@@ -23,13 +24,20 @@ from tests.support.world import ANN, CLINIC
 
 WORDS = (
     "visit", "Größe", "STRASSE", "КРОВЬ", "кровяное", "試料を送る", "数据管理", "นมัสการ", "नमस्ते", "שלום", "مرحبا",  # noqa: RUF001
-    "it's", "100%", "a_b", "c\\d", "''", ":*", "&", "x:y", "e\u0301te\u0301", "ﬁle", "İstanbul", "🗂", "o", "1", "!(a|b)",
+    "it's", "100%", "a_b", "c\\d", "''", ":*", "&", "x:y", "e\u0301te\u0301", "ﬁle", "İstanbul",
+    "مُحَمَّد", "עִבְרִית", "ガイド", "कुल", "ёлка", "Ŝanĝo", "أحمد", "🗂", "o", "1", "!(a|b)",
 )  # fmt: skip
 Texts = dict[UUID, str]
 
 
+POINTED = ("COMBINING", "HEBREW", "ARABIC")  # of the scripts up to these
+
+
 def folded(text: str) -> str:
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    """Without case, and without the accents and points that people leave out."""
+    apart = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
+    kept = [c for c in apart if not (c <= "\u06ed" and unicodedata.category(c) == "Mn" and unicodedata.name(c).startswith(POINTED))]
+    return unicodedata.normalize("NFKC", "".join(kept))
 
 
 @pytest.fixture(scope="module")
@@ -63,9 +71,29 @@ queries = st.lists(pieces | st.sampled_from(WORDS) | st.text(min_size=1, max_siz
 @example(q="理")
 @example(q="% '")
 @example(q="GRÖSSE strasse")
+@example(q="grosse ISTANBUL")
+@example(q="محمد")
+@example(q="カイト")
+@example(q="कल")
 def test_the_index_finds_what_looking_through_every_text_finds(module_database: Database, texts: Texts, q: str) -> None:
     words = folded(q).split()
     assert found(module_database, q) == {task_id for task_id, text in texts.items() if all(word in text for word in words)}
+
+
+@pytest.mark.parametrize(
+    ("said", "sought"),
+    [
+        ("Größe prüfen", "GROSSE prufen"), ("resume", "résumé"), ("İstanbul", "istanbul"), ("مُحَمَّد", "محمد"), ("עִבְרִית", "עברית"),
+        ("ΣΊΣΥΦΟΣ", "σισυφος"), ("Ёлка", "елка"),
+    ],
+)  # fmt: skip
+def test_accents_and_points_may_be_left_out_on_either_side(said: str, sought: str) -> None:
+    assert searchable(sought) in searchable(said)
+
+
+@pytest.mark.parametrize(("said", "sought"), [("ガイド", "カイト"), ("कुल", "कल"), ("ที่", "ท")])
+def test_marks_that_are_letters_count(said: str, sought: str) -> None:
+    assert searchable(said) != searchable(sought)
 
 
 async def test_the_newest_words_count_and_those_of_deleted_tasks_do_not(database: Database) -> None:
