@@ -82,6 +82,12 @@ class RebuildRuns(InvariantViolated):
     code = "rebuild-running"
 
 
+class StillLed(InvariantViolated):
+    """A projector that declares {name} is at work; stop it first."""
+
+    code = "projection-led"
+
+
 class NothingKept(InvariantViolated):
     """No earlier generation of {name} is kept, so there is nothing to go back to."""
 
@@ -119,13 +125,19 @@ async def rollback(connection: Connection, model: str) -> dict[str, Any]:
     return await _queued(connection, model, await job_rows.create(connection, model, "rollback", generation=retired[0]))
 
 
-async def drop_old(connection: Connection, model: str) -> int:
-    """Drop every generation but the live one: what is kept, and what a rebuild that died has left; answers how many were dropped.
-
-    Errors: UnknownProjection, RebuildRuns."""
+async def forget(connection: Connection, model: str) -> None:
+    """Make an end of a read model that no program declares any more.  Errors: UnknownProjection, RebuildRuns, StillLed."""
     await _known(connection, model)
-    if any(j for j in await jobs(connection, only_open=True) if j["projection"] == model):
-        raise RebuildRuns(name=model)
+    await _no_job(connection, model)
+    if any(row["led"] for row in await projections(connection) if row["name"] == model):
+        raise StillLed(name=model)
+    await generations.forget(connection, model)
+
+
+async def drop_old(connection: Connection, model: str) -> int:
+    """Drop every generation but the live one, kept or left half-made; answers how many.  Errors: UnknownProjection, RebuildRuns."""
+    await _known(connection, model)
+    await _no_job(connection, model)
     others = [k.generation for k in await generations.kept(connection, model)]
     for generation in others:
         await generations.drop(connection, model, generation)
@@ -210,6 +222,11 @@ async def _queued(connection: Connection, model: str, job_id: UUID | None) -> di
     if job_id is None:
         raise RebuildRuns(name=model)
     return await job(connection, job_id)
+
+
+async def _no_job(connection: Connection, model: str) -> None:
+    if any(j for j in await jobs(connection, only_open=True) if j["projection"] == model):
+        raise RebuildRuns(name=model)
 
 
 async def _known(connection: Connection, model: str) -> None:

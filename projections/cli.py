@@ -109,6 +109,20 @@ def drop_old(model: Model, *, yes: Yes = False) -> None:
     typer.echo(f"dropped: {act('drop-old', 'projection', model, lambda c: admin.drop_old(c, model))}")
 
 
+@app.command(epilog="Example: trialog projections forget shelves --yes")
+def forget(model: Model, *, yes: Yes = False) -> None:
+    """Drop a read model that no program declares any more, and all that is kept about it."""
+    from projections import admin
+    from projections.registry import load
+
+    if model in load().models:
+        raise fail(f"this program declares {model}, and would make it anew")
+    if not yes:
+        typer.echo(f"would drop all of {model}; say --yes")
+        return
+    act("forget", "projection", model, lambda c: admin.forget(c, model))
+
+
 @app.command(epilog="Example: trialog projections pause tasks")
 def pause(model: Model) -> None:
     """Stop following the log; reads go on with the old state."""

@@ -41,6 +41,7 @@ FORGET = (
     "DELETE FROM projections.parked_events WHERE model = %(model)s AND generation = %(generation)s",
     "DELETE FROM projections.generations WHERE model = %(model)s AND generation = %(generation)s",
 )
+FORGET_MODEL = tuple(f"DELETE FROM projections.{table} WHERE model = %(model)s" for table in ("skipped_events", "jobs", "models"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +166,22 @@ async def drop(connection: Connection, model: str, generation: int) -> None:
             await connection.execute(f"DROP TABLE IF EXISTS {SCHEMA}.{stored_name(table, generation, live=False)}")
         for statement in FORGET:
             await connection.execute(statement, facts | {"name": stored_name(model, generation, live=False)})
+
+
+async def forget(connection: Connection, model: str) -> None:
+    """Make an end of all generations, the live one too, and of all that is kept about the model."""
+    async with connection.transaction():
+        for old in await kept(connection, model):
+            await drop(connection, model, old.generation)
+        row = await (await connection.execute(HOLD_LIVE, {"model": model})).fetchone()
+        if row is not None:
+            facts = {"model": model, "generation": row[0], "name": model}
+            for table in await _value(connection, TABLES, facts):
+                await connection.execute(f"DROP TABLE IF EXISTS {SCHEMA}.{table}")
+            for statement in FORGET:
+                await connection.execute(statement, facts)
+        for statement in FORGET_MODEL:
+            await connection.execute(statement, {"model": model})
 
 
 async def _value(connection: Connection, statement: str, parameters: dict[str, Any]) -> Any:

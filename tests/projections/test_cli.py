@@ -100,6 +100,8 @@ def test_a_paused_model_says_so(ask: Ask) -> None:
         ("rebuild", "nonsense"),
         ("rollback", "tasks"),
         ("pause", "nonsense"),
+        ("forget", "nonsense", "--yes"),
+        ("forget", "tasks", "--yes"),
         ("cancel", "no-id"),
         ("cancel", str(uuid4())),
         ("retry", str(uuid4())),

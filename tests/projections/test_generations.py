@@ -151,6 +151,31 @@ async def test_what_a_rebuild_that_was_given_up_has_left_can_be_dropped(
     assert tables(database.app_url) == {"notes", "words", "calm"}
 
 
+async def test_a_model_that_no_program_declares_any_more_can_be_forgotten(database: Database, notes: Notes) -> None:
+    """Or health would be degraded for ever, for nobody follows the log for it."""
+    head = append(database.app_url, wrote(ONE, "one"))
+    async with await connect(database.app_url) as connection:
+        async with running(database.app_url, notes.models):
+            await reached(database.app_url, notes.models, head)
+            await until(lambda: _is_led(connection))
+            with pytest.raises(admin.StillLed):
+                await admin.forget(connection, "notes")
+        await rebuilt(database.app_url, notes.models, "notes")
+        await connection.execute("UPDATE projections.models SET beat_at = now() - interval '1 minute'")
+        await admin.forget(connection, "notes")
+        assert [row["name"] for row in await admin.projections(connection)] == ["calm"]
+        assert await _job_count(connection, 0)
+        with pytest.raises(admin.UnknownProjection):
+            await admin.forget(connection, "notes")
+    assert tables(database.app_url) == {"calm"}
+    await projected(database.app_url, notes.models, head)  # it comes back whole, should a program declare it again
+    assert rows(database.app_url, notes.notes)["notes"][0][1] == "one"
+
+
+async def _is_led(connection: Any) -> bool:
+    return all(row["led"] for row in await admin.projections(connection))
+
+
 async def _killed(_self: Rebuild, _target: Target) -> None:
     raise psycopg.OperationalError("as by SIGKILL")
 
