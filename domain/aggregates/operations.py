@@ -16,7 +16,7 @@ class Operations(Root):
         """Base of the event below."""
 
     class Requested(Event):
-        """An administrator asked for it: rebuild, rollback, drop-old, forget, pause, resume, cancel, retry, skip, rotate (a key), retire."""
+        """An administrator asked for it: rebuild, rollback, drop-old, forget, pause, resume, cancel, retry, skip, rotate, retire."""
 
         TOPIC = "operation.requested"
         SUMMARY = "{act} {target}"
