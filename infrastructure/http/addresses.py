@@ -28,7 +28,7 @@ def client_address(scope: Any, trusted: Networks) -> str:
 
 
 def plain(address: str) -> str:
-    """IPv4 as such, also where a socket for both kinds has written it as IPv6 (`::ffff:192.0.2.1`); what is no address stays."""
+    """IPv4 as such, also where somebody who listens for both kinds has written it as IPv6 (`::ffff:192.0.2.1`)."""
     if not address.lower().startswith("::ffff:"):
         return address
     try:

@@ -50,7 +50,7 @@ def test_what_is_no_address_is_not_passed_on(nonsense: str):
 
 
 def test_ipv4_written_as_ipv6_is_ipv4():
-    """A socket for both kinds (HOST=::) tells it so; else all of them would count as one customer, and no proxy would be known."""
+    """A proxy that listens for both kinds tells it so; else all of its clients would count as one customer, and it would not be known."""
     assert seen("::ffff:203.0.113.5", trusted=()) == "203.0.113.5"
     assert seen("::FFFF:10.0.0.1", "::ffff:198.51.100.1") == "198.51.100.1"
     assert seen("::ffff:nonsense", trusted=()) == "::ffff:nonsense"
