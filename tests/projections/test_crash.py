@@ -5,13 +5,10 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -22,25 +19,23 @@ from infrastructure.settings import Settings
 from projections.registry import Model, load
 from tests.projections.desk import NoKeys, checkpoint, projected, reached, rebuilt, rows
 from tests.projections.history import History, append
+from tests.support.forking import Forked
 from tests.support.wait import eventually
 
-ROOT = Path(__file__).parents[2]
 AHEAD_EVENTS = 3000  # of the projector, at most; more than it can have projected when it is killed
 TAKEOVER_SECONDS = 30.0  # it takes under five on a machine of its own; a deadline here, not a measurement
 
 
 @contextmanager
-def process(settings: Settings, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+def process(settings: Settings, *words: str) -> Iterator[Forked]:
     """`python -m projections ...`, killed at the end if it still lives."""
-    argv = (sys.executable, "-m", "projections", *words)
     environment = {**os.environ, **settings.as_environment(), "LOG_LEVEL": "error"}
-    started = subprocess.Popen(argv, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    started = Forked("projections", words, environment, settings.trialog_data_dir / "projections.log")
     try:
         yield started
     finally:
-        if started.poll() is None:
-            started.kill()
-        started.communicate()
+        started.kill()
+        started.wait()
 
 
 def ask(settings: Settings, sql: str) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from projections.registry import WATCH, Model
 from tests.conftest import Database
 from tests.infrastructure.test_log_order import APPENDS, PROCESSES, WRITERS
 from tests.projections.desk import checkpoint, reached, running
-from tests.support.processes import ROOT
+from tests.support.forking import ROOT
 
 PROGRAM = (sys.executable, "-m", "tests.infrastructure.test_log_order")  # one process with a dozen writers
 

@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,9 +17,9 @@ from uuid import uuid4
 import httpx
 
 from infrastructure.settings import Settings
+from tests.support.forking import Forked
 from tests.support.wait import eventually
 
-ROOT = Path(__file__).parents[2]
 PASSWORD = "correct horse battery"
 ADMIN_EMAIL, ADMIN_PASSWORD = "root@example.com", "a superuser's password"
 
@@ -33,15 +32,15 @@ class Part:
     """One process of the system."""
 
     name: str
-    argv: tuple[str, ...]
+    argv: tuple[str, ...]  # of `python -m`
     environment: dict[str, str]
     url: str = ""
     log: Path = field(default_factory=lambda: Path(tempfile.mkstemp(prefix="trialog-test-", suffix=".log")[1]))
-    process: subprocess.Popen[bytes] | None = None
+    process: Forked | None = None
 
     def start(self) -> Self:
-        with self.log.open("ab") as output:
-            self.process = subprocess.Popen(self.argv, cwd=ROOT, env=self.environment, stdout=output, stderr=output)
+        module, *words = self.argv
+        self.process = Forked(module, words, self.environment, self.log)
         return self
 
     def wait_until_it_answers(self) -> None:
@@ -89,7 +88,7 @@ class Instance:
     def api(self, module: str = "", **changes: Any) -> Part:
         """`command_api`, `query_api`, or both behind one port; already answering."""
         port = free_port()
-        argv = (sys.executable, "-m", module) if module else (sys.executable, "-m", "infrastructure", "serve")
+        argv = (module,) if module else ("infrastructure", "serve")
         part = Part(module or "gateway", argv, self._environment(port=port, **changes), f"http://127.0.0.1:{port}")
         self.parts.append(part.start())
         part.wait_until_it_answers()
@@ -97,7 +96,7 @@ class Instance:
 
     def projector(self) -> Part:
         """One process that leads whatever nobody leads."""
-        part = Part("projector", (sys.executable, "-m", "projections", "run"), self._environment())
+        part = Part("projector", ("projections", "run"), self._environment())
         self.parts.append(part.start())
         return part
 
