@@ -133,7 +133,7 @@ def test_they_open_at_the_first_moment_at_which_they_are_open(hours: WorkingHour
     assert not hours.are_open(opens_at - MICROSECOND, zone)
     closed = opens_at - at
     for nth in range(200):
-        assert not hours.are_open(at + closed * nth / 200, zone)
+        assert not hours.are_open(at + closed * nth // 200, zone)
 
 
 @given(zone=zones, at=instants)
@@ -144,7 +144,7 @@ def test_the_next_midnight_is_the_first_moment_of_a_later_day(zone: str, at: dat
     assert local(midnight, zone).date() > today
     assert local(midnight - MICROSECOND, zone).date() <= today
     for nth in range(100):
-        assert local(at + (midnight - at) * nth / 100, zone).date() <= today
+        assert local(at + (midnight - at) * nth // 100, zone).date() <= today
 
 
 @pytest.mark.parametrize(
