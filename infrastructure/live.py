@@ -135,7 +135,7 @@ class Live:
         if any(row.topic == ERASED for row in rows):
             self._forget_people()
         await self._rights_reached(position, RIGHTS_SECONDS)
-        self._plain.push(seen, position)
+        await self._plain.push(seen, position)
         if not self._telling:
             self._untold.clear()
             self._telling.position = position
@@ -162,7 +162,7 @@ class Live:
                 if upto > self._telling.position:  # else nobody waits for that any more
                     seen = [one for one in self._untold if one.position <= upto]
                     self._untold = [one for one in self._untold if one.position > upto]
-                    self._telling.push(_with_told(seen, told), upto)
+                    await self._telling.push(_with_told(seen, told), upto)
 
     def _lose_untold(self) -> None:
         if self._untold:

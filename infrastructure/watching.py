@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 WAITING_EVENTS_MAX = 2_000  # for one slow reader; then it is told to begin anew
+AT_ONCE = 25  # are woken; then whatever else waits has its turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +87,18 @@ class Watchers:
                 if not found:
                     del index[key]
 
-    def push(self, seen: Sequence[Seen], position: int) -> None:
-        """All that happened since their position."""
+    async def push(self, seen: Sequence[Seen], position: int) -> None:
+        """All that happened since their position.  Not to all at once: hundreds that send at the same moment would keep others waiting."""
         self.position = position
         concerned: set[Watcher] = set()
         for organization_id in {one.organization_id for one in seen}:
             concerned |= self._by_organization.get(organization_id, set())
         for user_id in {user_id for one in seen for user_id in one.told}:
             concerned |= self._by_person.get(user_id, set())
-        for watcher in concerned:
+        for number, watcher in enumerate(concerned, 1):
             watcher.push(seen, position)
+            if number % AT_ONCE == 0:
+                await asyncio.sleep(0)
 
     def lose(self, position: int) -> None:
         """What happened up to there could not be seen."""
