@@ -40,6 +40,13 @@ class Durations:
         """The magnitudes in which the percentiles lie, as far as a magnitude does not say it all."""
         return {magnitude for magnitude in self._magnitudes.values() if magnitude >= SINGLE}
 
+    def known_among(self, magnitudes: Magnitudes) -> Magnitudes:
+        """Those of which there may be some here."""
+        if len(self.lost):
+            return magnitudes  # what is lost is to be found first
+        begins, ends = (self.magnitudes.searchsorted(magnitudes, side) for side in ("left", "right"))
+        return magnitudes[begins < ends]
+
     @cached_property
     def _magnitudes(self) -> dict[int, int]:
         """By the ranks that count."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from projections.read_models.analytics import NOBODY, QUARTERS
 from projections.read_models.analytics_durations import Wanted
 from projections.read_models.analytics_figures import COUNTS, DURATIONS, PRIORITIES, STATUSES, VALUES
 from query_api.durations import MICROS, NO_NUMBERS, Durations, Numbers, Summary, durations, together
-from query_api.singles import Singles
+from query_api.singles import POSTGRES_EPOCH, Singles
 
 Figures = dict[str, Any]
 Row = Mapping[str, Any]
@@ -23,14 +23,16 @@ OPEN = ("todo", "in_progress", "blocked", "in_review")
 ACCURACY_ONE = 10**12
 WEIGHTS = {"on_time_rate": 0.4, "estimate_accuracy": 0.3, "completion_rate": 0.3}
 _DAY, _QUARTER = 86_400 * MICROS, 900 * MICROS
-_EPOCH = date(1970, 1, 1)
+# As `analytics_figures` packs them: an array is sent with a head, and each of its elements with its size.
+_ARRAY = [("size", ">i4"), ("value", ">i4")]
+_DAYS = np.dtype([("day", ">i4"), ("", "V20"), ("created", _ARRAY, QUARTERS), ("", "V20"), ("completed", _ARRAY, QUARTERS)])
 
 
 class Reckoning:
     """What the sums come to.  Made of the first look; percentiles need a second one, at what is `wanted`."""
 
     def __init__(self, row: Row) -> None:
-        self._singles, self._days = Singles(row["singles"]), orjson.loads(row["days"])
+        self._singles, self._days = Singles(row["singles"]), row["days"]
         counts = {who: dict(zip(COUNTS, of_one, strict=True)) for who, of_one in orjson.loads(row["counts"])}
         magnitudes = [dict(zip(counts, row[name] or (), strict=True)) for name in VALUES]
         for who, of_one in zip(self._singles.people, self._singles.counts(), strict=True):
@@ -56,12 +58,14 @@ class Reckoning:
         return [*of_each, together(of_each)]
 
     def _wanted(self, of_each: Sequence[Durations]) -> Wanted:
-        wanted = Wanted()
-        people = [None if who == NOBODY else UUID(who) for who in self._people]
-        for place, one in enumerate(of_each):
+        wanted, (*of_people, of_all) = Wanted(), of_each
+        by_all = np.array(sorted(of_all.wanted()), np.uint16)
+        for place, (who, one) in enumerate(zip(self._people, of_people, strict=True)):
+            person = None if who == NOBODY else UUID(who)
             for magnitude in one.wanted():
-                for who in people[place : place + 1] or people:
-                    wanted.add(place * RANGES + magnitude, who, magnitude)
+                wanted.add(place * RANGES + magnitude, person, magnitude)
+            for magnitude in one.known_among(by_all).tolist():
+                wanted.add(len(of_people) * RANGES + magnitude, person, magnitude)
         return wanted
 
     def figures(self, row: Row) -> Figures:
@@ -79,8 +83,7 @@ class Reckoning:
         """How many were created and completed in each bucket."""
         bounds = np.array([_micros(start) for start in starts], np.int64)
         counted = [
-            _of_days(self._days, place, bounds) + _in_buckets(*self._singles.moments(name), bounds)
-            for place, name in ((1, "created"), (2, "completed"))
+            _of_days(self._days, name, bounds) + _in_buckets(*self._singles.moments(name), bounds) for name in ("created", "completed")
         ]
         return [
             {"start": start, "created": created, "completed": completed}
@@ -131,13 +134,12 @@ def _score(rates: Mapping[str, float | None]) -> float | None:
     return min(100.0, 100 * sum(weight * rate for weight, rate in known) / sum(weight for weight, _ in known))
 
 
-def _of_days(days: Sequence[Sequence[Any]], place: int, bounds: Numbers) -> Numbers:
+def _of_days(days: bytes | None, name: str, bounds: Numbers) -> Numbers:
     """Local midnights fall on quarters of an hour of UTC, so each quarter is in one bucket."""
-    if not days:
-        return np.zeros(len(bounds), np.int64)
-    weights = np.array([day[place] for day in days], np.int64)
-    begins = np.array([(date.fromisoformat(day[0]) - _EPOCH).days * _DAY for day in days], np.int64)
-    return _in_buckets(begins[:, None] + np.arange(QUARTERS, dtype=np.int64) * _QUARTER, weights, bounds)
+    found = np.frombuffer(days or b"", _DAYS)
+    begins = found["day"].astype(np.int64) * _DAY + POSTGRES_EPOCH
+    moments = begins[:, None] + np.arange(QUARTERS, dtype=np.int64) * _QUARTER
+    return _in_buckets(moments, found[name]["value"].astype(np.int64), bounds)
 
 
 def _in_buckets(moments: Numbers, weights: Numbers, bounds: Numbers) -> Numbers:

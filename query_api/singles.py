@@ -23,7 +23,7 @@ _PACKED = np.dtype(
         ("small", ">i4"),
     ]
 )
-_POSTGRES_EPOCH = 946_684_800 * MICROS  # the year 2000, since 1970
+POSTGRES_EPOCH = 946_684_800 * MICROS  # the year 2000, since 1970
 
 
 class Singles:
@@ -68,7 +68,7 @@ class Singles:
         """When they were created or completed, in microseconds, and how often each counts as that."""
         weights = self._created if name == "created" else self._completed
         chosen = weights != 0
-        return self._number(f"{name}_at")[chosen] + _POSTGRES_EPOCH, weights[chosen]
+        return self._number(f"{name}_at")[chosen] + POSTGRES_EPOCH, weights[chosen]
 
     def _number(self, name: str) -> Numbers:
         return self._found[name].astype(np.int64)
