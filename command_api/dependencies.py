@@ -9,12 +9,13 @@ from urllib.parse import quote
 from uuid import UUID
 
 import orjson
+import structlog
 from eventsourcing.domain import AggregateEvent
 
 from domain.aggregates.access import refused as refused_fact
 from domain.kernel.aggregate import Root
 from domain.kernel.command import Command, Context, IdempotencyKey
-from domain.kernel.errors import BatchRefused, DomainError, PolicyDenied
+from domain.kernel.errors import BatchRefused, DomainError, PolicyDenied, Unavailable
 from infrastructure.event_store.store import AggregateStore
 from infrastructure.http.call import Call, Headers, Reply, json_reply
 from infrastructure.http.problems import status_of
@@ -22,6 +23,7 @@ from infrastructure.presenting import presented
 from infrastructure.receipts import Outcome
 from projections.statements import Statement
 
+log = structlog.get_logger(__name__)
 Present = Callable[[Any, AggregateStore], Awaitable[Mapping[str, Any]]]
 
 
@@ -62,7 +64,10 @@ async def dispatch_each(call: Call, command: Command, *, reason: str | None = No
         raise
     results = outcome.facts["results"]
     if not outcome.replayed:
-        await _remember_refused_parts(call, results)
+        try:
+            await _remember_refused_parts(call, results)
+        except Unavailable as error:  # what was asked for is stored: to say that it was not would be worse than a gap
+            log.error("refusals.not_remembered", path=call.path, request_id=call.request_id, error=str(error))
     return json_reply(200, orjson.dumps({"results": results}), told(outcome))
 
 

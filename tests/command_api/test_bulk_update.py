@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import uuid4
+from unittest.mock import AsyncMock, MagicMock
+from uuid import UUID, uuid4
 
+import orjson
 import pytest
 
+from command_api.dependencies import dispatch_each
+from domain.commands.deadlines import CheckDeadline
+from domain.kernel.errors import Unavailable
 from infrastructure.http.routing import MIB
+from infrastructure.receipts import Outcome
 from tests.support.http import Caller, Site, pointers, problem
 
 PATH = "/tasks/bulk-update"
@@ -154,6 +160,20 @@ def test_what_is_forbidden_in_rows_is_remembered_as_any_refusal_once_for_each_re
         who.post(PATH, ask, idempotency_key="rows")
     found = [data for topic, data, _ in site.log.events(before) if topic == "access.refused"]
     assert found == [{"method": "POST", "path": "/api/v1" + PATH, "code": "not-your-task", "target_ids": others}] * (2 if atomic else 1)
+
+
+async def test_what_is_stored_is_told_even_if_its_refusals_cannot_be_remembered_any_more():
+    """The database goes away between the two, which nobody can bring about from outside."""
+    rows = [{"id": ID, "status": "failed", "problem": {"type": "/problems/not-your-task", "status": 403}}]
+    bus = AsyncMock()
+    bus.dispatch.return_value = Outcome(None, 7, {"results": rows}, events_count=1)
+    bus.note.side_effect = Unavailable
+    call: Any = MagicMock(path="/api/v1" + PATH, scope={"method": "POST"}, services=MagicMock(bus=bus))
+    call.idempotency_key.return_value = None
+    call.change_reason.return_value = None
+    reply = await dispatch_each(call, CheckDeadline(task_id=UUID(ID)))
+    assert (reply.status, orjson.loads(reply.body)) == (200, {"results": rows})
+    assert bus.note.await_count == 1
 
 
 def test_a_stranger_as_assignee_is_refused_in_every_row(site: Site, ann: Caller, bob: Caller):
