@@ -77,6 +77,11 @@ FINISH = """
         events_done = CASE %(status)s WHEN 'completed' THEN events_total ELSE events_done END
     WHERE id = %(id)s
 """
+# Whoever stops in good order did not die over it, however often that is while a long job goes on.
+GIVE_BACK = """
+    UPDATE projections.jobs SET attempts = attempts - 1, beat_at = now() - %(silence)s * interval '2 seconds'
+    WHERE id = %(id)s AND status IN ('running', 'cancelling')
+"""
 LOCK = "SELECT pg_try_advisory_lock(7426214, hashtext(%(model)s))"
 
 log = structlog.get_logger(__name__)
@@ -148,6 +153,12 @@ def _declared(models: Sequence[Model]) -> dict[str, Any]:
         "shapes": [m.shape for m in models],
         "topics": [",".join(m.topics) for m in models],
     }
+
+
+async def give_back(connection: Connection, job_id: UUID) -> None:
+    """Let somebody else go on with a job that is not done, at once."""
+    await connection.execute(GIVE_BACK, {"id": job_id, "silence": SILENCE_SECONDS})
+    await connection.execute(WAKE, {"what": str(job_id)})
 
 
 async def get(connection: Connection, job_id: UUID) -> Job | None:

@@ -70,7 +70,8 @@ class JobRunner:
             self._woken.clear()
             job_id = await jobs.claim(connection, self._models)
             if job_id is not None:
-                await self._work(job_id)
+                if not await self._work(job_id):
+                    await jobs.give_back(connection, job_id)
                 idle_since = time.monotonic()
                 continue
             if time.monotonic() - idle_since > CALM_SECONDS:
@@ -78,8 +79,11 @@ class JobRunner:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._woken.wait(), POLL_SECONDS)
 
-    async def _work(self, job_id: UUID) -> None:
+    async def _work(self, job_id: UUID) -> bool:
+        """False: we are to stop, and so was the worker."""
         worker = await self._standing_by()
+        if self._stopping:  # since before there was a worker to be told so
+            return False
         log.info("jobs.started", job=str(job_id))
         assert worker.stdin is not None
         with contextlib.suppress(ConnectionError):  # it has died: its code says so, and the job is taken on again
@@ -87,6 +91,7 @@ class JobRunner:
             await worker.stdin.drain()
         code = await worker.wait()
         log.info("jobs.ended", job=str(job_id), code=code)
+        return not self._stopping
 
     async def _standing_by(self) -> asyncio.subprocess.Process:
         """The worker that waits for a job; a new one where there is none."""
