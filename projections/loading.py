@@ -18,7 +18,7 @@ from projections.engine import Engine, move_of
 from projections.folding import STREAMS_BLOCKED_MAX, Projection
 from projections.progress import Progress, RebuildFailed
 from projections.reading import Batch, Connection, Reader, Unread, head
-from projections.writing import RowFault, fetch
+from projections.writing import RowFault, blaming_rows, fetch
 
 READ_EVENTS = 10_000
 CAREFUL_EVENTS = 2000
@@ -144,7 +144,8 @@ class Loader:
 def _room(projection: Projection) -> int:
     """For how many rows, like those that have changed."""
     sample = projection.sample(SAMPLE_ROWS)
-    average = sum(len(msgspec.json.encode(row)) for row in sample) / max(len(sample), 1)
+    with blaming_rows():
+        average = sum(len(msgspec.json.encode(row)) for row in sample) / max(len(sample), 1)
     return min(ROWS_IN_MEMORY, int(MEMORY_BYTES / (average + OBJECT_BYTES)))
 
 
