@@ -49,6 +49,7 @@ class Temper:
 
     refuses: frozenset[str] = frozenset()  # texts
     complaint: str = "cannot bear"
+    spoils: frozenset[str] = frozenset()  # texts of which it makes what no column can hold
 
     def judge(self, text: str) -> None:
         if text in self.refuses:
@@ -114,8 +115,9 @@ def declared(*, version: int = 1, extra_column: bool = False) -> Notes:
     @registry.projects(Note.Written, into=row_class)
     def written(event: Any, rows: Rows[Any]) -> None:
         temper.judge(event.data.text)
-        more = {"length": len(event.data.text)} if extra_column else {}
-        rows.put(row_class(event.stream_id, event.data.text, event.data.stars, event.recorded_at, **more))
+        more: dict[str, Any] = {"length": len(event.data.text)} if extra_column else {}
+        stars = object() if event.data.text in temper.spoils else event.data.stars
+        rows.put(row_class(event.stream_id, event.data.text, stars, event.recorded_at, **more))
 
     @registry.projects(Note.Starred, into=row_class)
     def starred(event: Any, rows: Rows[Any]) -> None:
