@@ -42,6 +42,7 @@ Time = Annotated[str, SqlType("timestamptz")]  # ISO 8601 in UTC, six digits and
 Whole = Annotated[int, SqlType("integer")]
 Small = Annotated[int, SqlType("smallint")]
 Ids = Annotated[list[str], SqlType("uuid[]")]
+Texts = Annotated[list[str], SqlType("text[]")]
 Wholes = Annotated[list[int], SqlType("integer[]")]
 
 

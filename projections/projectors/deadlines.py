@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from domain.aggregates.deadlines import Deadline
 from projections.decoding import Recorded
-from projections.read_models.deadlines import DeadlineRow
+from projections.read_models.deadlines import DeadlineRow, told_key
 from projections.registry import projects
-from projections.rows import Rows
+from projections.rows import Beside, Rows
 from projections.times import utc
 
 
@@ -17,9 +17,15 @@ def watched(event: Recorded[Deadline.Watched], rows: Rows[DeadlineRow]) -> None:
 
 @projects(Deadline.Neared, into=DeadlineRow)
 def neared(event: Recorded[Deadline.Neared], rows: Rows[DeadlineRow]) -> None:
-    rows.patch(event.data.task_id, neared_for=event.data.recipient_id, neared_due_at=utc(event.data.due_at))
+    def remember(row: DeadlineRow, beside: Beside) -> None:
+        row.neared = [*row.neared, told_key(event.data.recipient_id, utc(event.data.due_at))]
+
+    rows.change(event.data.task_id, remember)
 
 
 @projects(Deadline.Missed, into=DeadlineRow)
 def missed(event: Recorded[Deadline.Missed], rows: Rows[DeadlineRow]) -> None:
-    rows.patch(event.data.task_id, missed_for=event.data.recipient_id, missed_due_at=utc(event.data.due_at))
+    def remember(row: DeadlineRow, beside: Beside) -> None:
+        row.missed = [*row.missed, told_key(event.data.recipient_id, utc(event.data.due_at))]
+
+    rows.change(event.data.task_id, remember)

@@ -1,4 +1,4 @@
-"""Deadlines: who was told last about each task, and which tasks have somebody to be told now."""
+"""Deadlines: who was told about each task, and which tasks have somebody to be told now."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from projections.columns import Id, Time
+from projections.columns import Id, Texts
 from projections.registry import read_model
 from projections.rows import Row
 from projections.statements import Statement
@@ -14,27 +14,30 @@ from projections.statements import Statement
 CHECKED_LIMIT = 500
 
 
-@read_model("deadlines", version=1, key="task_id")
+def told_key(recipient_id: str, due_at: str) -> str:
+    """Who, and of which due time."""
+    return f"{recipient_id}@{due_at}"
+
+
+@read_model("deadlines", version=2, key="task_id")
 class DeadlineRow(Row):
-    """What was told last about one task."""
+    """What has been told about one task: that it is due soon, and that it is overdue."""
 
     task_id: Id
-    neared_for: Id | None = None
-    neared_due_at: Time | None = None
-    missed_for: Id | None = None
-    missed_due_at: Time | None = None
+    neared: Texts = []
+    missed: Texts = []
 
 
 MODELS = ("tasks", "deadlines")
+# As `told_key` makes it.
+TOLD_KEY = """(coalesce(t.assignee_id, t.creator_id) || '@' || to_char(t.due_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))"""
 # Candidates: whoever asks decides on each of them anew.  The index on due times leads; what was told is left out.
 DUE = f"""
     SELECT t.task_id, t.organization_id, t.due_at
     FROM read_models.tasks t LEFT JOIN read_models.deadlines d ON d.task_id = t.task_id
     WHERE NOT t.deleted AND t.completed_at IS NULL AND t.due_at IS NOT NULL AND t.status <> 'cancelled'
       AND t.due_at <= %(now)s::timestamptz + interval '24 hours'
-      AND CASE WHEN t.due_at <= %(now)s
-               THEN (d.missed_for, d.missed_due_at) IS DISTINCT FROM (coalesce(t.assignee_id, t.creator_id), t.due_at)
-               ELSE (d.neared_for, d.neared_due_at) IS DISTINCT FROM (coalesce(t.assignee_id, t.creator_id), t.due_at) END
+      AND (d.task_id IS NULL OR NOT {TOLD_KEY} = ANY (CASE WHEN t.due_at <= %(now)s THEN d.missed ELSE d.neared END))
       AND (t.due_at, t.task_id) > (%(after_at)s::timestamptz, %(after_id)s::uuid)
     ORDER BY t.due_at, t.task_id LIMIT {CHECKED_LIMIT}
 """

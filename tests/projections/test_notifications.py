@@ -103,6 +103,9 @@ async def test_candidates_are_open_tasks_with_somebody_to_be_told(database: Data
     again = [revised(THREE, "task.assigned", assignee_id=BOB)]
     await projected(database.app_url, models, append(database.app_url, *again))
     assert found(database, due(NOON)) == [TWO, ONE, THREE], "somebody else is concerned now"
+    back = [told_of_due(THREE, "neared", BOB, soon), revised(THREE, "task.assigned", assignee_id=ANN)]
+    await projected(database.app_url, models, append(database.app_url, *back))
+    assert found(database, due(NOON)) == [TWO, ONE], "whoever was told once is not looked at each minute for ever"
 
 
 def found(database: Database, statement: Any) -> list[UUID]:
