@@ -16,12 +16,11 @@ from benchmarks.visibility import Spread
 
 SENT_AT = re.compile(rb'"title":"(\d+)"')  # when the command was sent, in nanoseconds: what it is about
 LOOK_SECONDS = 0.02
-QUIET_SECONDS = 0.5
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 30.0
 
 
 class StreamsPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """So many streams of a query process, from when `opened` is written until `enough` exists."""
+    """So many streams of a query process.  `opened` is made once they are; `enough` says how many messages come of it all."""
 
     port: int
     headers: dict[str, str]
@@ -66,11 +65,8 @@ async def hold(plan: StreamsPlan) -> Delivered:
     opened = [await _open(plan.port, request) for _ in range(plan.count)]
     reading = [asyncio.create_task(_read(reader, seconds)) for reader, _ in opened]
     await asyncio.to_thread(Path(plan.opened).touch)
-    await asyncio.to_thread(wait_for, Path(plan.enough))
-    count = -1
-    while count < len(seconds):  # what is on its way still comes
-        count = len(seconds)
-        await asyncio.sleep(QUIET_SECONDS)
+    expected = int(await asyncio.to_thread(wait_for, Path(plan.enough)))
+    await asyncio.to_thread(_wait_until_many, seconds, expected)  # what is on its way still comes
     for task in reading:
         task.cancel()
     lost = [
@@ -95,12 +91,19 @@ async def _read(reader: asyncio.StreamReader, seconds: list[float]) -> None:
             seconds.append((time.time_ns() - int(found[1])) / 1e9)
 
 
-def wait_for(path: Path) -> None:
-    """Until another process has made it.  Errors: TimeoutError."""
+def wait_for(path: Path) -> str:
+    """What is in a file, once another process has made it.  Errors: TimeoutError."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not path.exists():
         if time.monotonic() > deadline:
             raise TimeoutError(f"{path.name} did not come")
+        time.sleep(LOOK_SECONDS)
+    return path.read_text(encoding="utf-8")
+
+
+def _wait_until_many(found: list[float], count: int) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while len(found) < count and time.monotonic() < deadline:
         time.sleep(LOOK_SECONDS)
 
 
