@@ -16,7 +16,7 @@ from benchmarks.visibility import Spread
 
 SENT_AT = re.compile(rb'"title":"(\d+)"')  # when the command was sent, in nanoseconds: what it is about
 LOOK_SECONDS = 0.02
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 120.0
 
 
 class StreamsPlan(msgspec.Struct, frozen=True, kw_only=True):
