@@ -125,6 +125,14 @@ class Victim:
                     return (await admin.rollback(connection, model))["id"]
             return (await admin.rebuild(connection, model))["id"]
 
+    async def begun(self, job_id: Any) -> None:
+        """Somebody is at it, or has been."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        async with await connect(self.url) as connection:
+            while (job := await admin.job(connection, job_id))["status"] == "queued":
+                assert time.monotonic() < deadline, (job, self.alive())
+                await asyncio.sleep(0.005)
+
     async def ended(self, job_id: Any) -> dict[str, Any]:
         deadline = time.monotonic() + PATIENCE_SECONDS
         async with await connect(self.url) as connection:

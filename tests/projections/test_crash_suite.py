@@ -18,6 +18,7 @@ from tests.projections.crashing import PATIENCE_SECONDS, Victim, follow, toil, v
 SEED = 20261125
 ROUNDS = 50
 COMPARE_EVERY = 10  # rounds, all models; the one that was being rebuilt after each
+SHORT_JOB_SECONDS = 0.1  # about what one takes, so that the blow mostly falls within
 SITUATIONS = ("live", "rebuild", "swap", "rollback")
 STRIKES = ("projector", "worker", "both", "postgres", "commit")
 MODELS = ("tasks", "users", "organizations", "sessions", "tags")
@@ -50,7 +51,9 @@ async def struck(system: Victim, situation: str, strike: str, model: str) -> Non
     if situation == "swap":
         await hold_up_the_swap(system, model, job)
     else:
-        await asyncio.sleep(system.dice.uniform(0.0, 0.3))
+        if job is not None:
+            await system.begun(job)
+        await asyncio.sleep(system.dice.uniform(0.0, 0.3 if job is None else SHORT_JOB_SECONDS))
     await blow(system, strike)
     await writing
     system.start()
