@@ -38,7 +38,8 @@ MAJOR = 18
 ADMIN, OWNER, APPLICATION, DATABASE = "postgres", "trialog_owner", "trialog_app", "trialog"
 SOCKET_NAME = ".s.PGSQL.5432"
 # After a kill -9 a busy process of the old server may hold its shared memory for a while, and no new one starts until it is gone.
-START_SECONDS, START_PAUSE_SECONDS = 30.0, 0.1
+STILL_HELD = "pre-existing shared memory block"  # is still in use, as the server's log then says
+HELD_SECONDS, HELD_PAUSE_SECONDS = 30.0, 0.1
 
 # For a small machine.  What is acknowledged is on the disk: fsync and synchronous_commit stay on.
 TUNING = {
@@ -124,16 +125,19 @@ class EmbeddedPostgres:
         """Prepare, run, wait and provision.  Errors: EmbeddedServerFailed."""
         self.prepare()
         log_path = self.folder / "postgres.log"
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline:
+        deadline = time.monotonic() + HELD_SECONDS
+        while True:
             program = self.program()
             with log_path.open("ab") as output:
+                begun = output.tell()
                 self._process = subprocess.Popen(program.argv, stdout=output, stderr=output, **program.options())
             if wait_until_ready(self.is_ready, self._process):
                 self.provision()
                 return self
-            time.sleep(START_PAUSE_SECONDS)
-        raise EmbeddedServerFailed("PostgreSQL did not start:\n" + log_path.read_text(encoding="utf-8", errors="replace")[-2000:])
+            said = log_path.read_bytes()[begun:].decode(errors="replace")
+            if STILL_HELD not in said or time.monotonic() > deadline:
+                raise EmbeddedServerFailed("PostgreSQL did not start:\n" + said[-2000:])
+            time.sleep(HELD_PAUSE_SECONDS)
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> None:
         """End the server: SIGINT is an orderly end, SIGKILL a crash."""
