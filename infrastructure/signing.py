@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import os
 from collections.abc import Iterable
@@ -120,7 +119,7 @@ def unwrap(secret: bytes, algorithm: str, wrapped: bytes) -> bytes:
 
 
 def _name(public: bytes) -> str:
-    return base64.urlsafe_b64encode(hashlib.sha256(public).digest()[:9]).decode()
+    return hashlib.sha256(public).hexdigest()[:16]  # hexadecimal: a leading hyphen would be an option on the command line
 
 
 def _public(key: SigningKey) -> dict[str, Any]:

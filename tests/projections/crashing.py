@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import multiprocessing
 import os
 import random
 import signal
@@ -27,11 +26,9 @@ from projections.rebuild import work
 from projections.registry import Model, load
 from tests.projections.desk import KEYS, bench, checkpoint, reached, rows
 from tests.projections.history import History, append
+from tests.support.forking import CONTEXT
 from tests.support.proxy import Cut, Proxy
 
-# Children are forked from a process that has imported all this: a start takes a tenth of a second.
-CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload([__name__])
 BEAT_SECONDS = 0.1  # of a job; whoever is silent for five of them is dead
 PATIENCE_SECONDS = 60.0
 CUTS = (Cut.BEFORE, Cut.UNANSWERED, Cut.AFTER)

@@ -14,7 +14,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 CONTEXT = multiprocessing.get_context("forkserver")
 # Imported, never run: what a program makes of its settings and of the log it makes after the fork.
-CONTEXT.set_forkserver_preload(["command_api.app", "query_api.app", "projections.process", "infrastructure.cli", __name__])
+PROGRAMS = ("command_api.app", "query_api.app", "projections.process", "workers.running", "infrastructure.cli")
+# There is one such process for each of the tests', whoever asks for it: so whatever anybody forks is named here.
+CONTEXT.set_forkserver_preload([*PROGRAMS, __name__, "tests.projections.crashing"])
 
 
 class Forked:
