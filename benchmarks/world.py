@@ -49,6 +49,12 @@ async def account(client: Client, name: str = "ann") -> Account:
     return Account(login["user"]["id"], login["organization"]["id"], login["access_token"])
 
 
+async def account_at(port: int) -> Account:
+    """The same, where no client is at hand yet."""
+    async with Client(f"http://127.0.0.1:{port}") as client:
+        return await account(client)
+
+
 async def team(client: Client, founder: Account, count: int) -> list[Account]:
     """New members of an organization that the founder makes for them; the founder comes first, in that organization too."""
     made = await asked(client, "POST", "/api/v1/organizations", {"name": "Harbor Street Clinic"}, founder.headers)

@@ -13,7 +13,6 @@ from benchmarks import generate, world
 from benchmarks.apart import apart
 from benchmarks.bench import Bench
 from benchmarks.building import BuildPlan, build
-from benchmarks.client import Client
 from benchmarks.figures import median
 from benchmarks.machine import family, memory_peak_mib
 from benchmarks.reading import RATE, Readers
@@ -58,7 +57,7 @@ def run(bench: Bench) -> Report:
     """On one database, again and again."""
     with bench.servers.database() as database:
         with bench.servers.running(Launch(database, "command_api")) as (commands,):
-            owner = asyncio.run(_account(commands.port))
+            owner = asyncio.run(world.account_at(commands.port))
         started = time.perf_counter()
         places = [generate.Organization(owner.organization_id, [owner.user_id]), *(generate.someplace(10) for _ in range(19))]
         streams = generate.fill(database.owner_url, generate.Plan(events=bench.events, organizations=places))
@@ -98,11 +97,6 @@ def run(bench: Bench) -> Report:
         Goal("readers' p99 during a rebuild, x before", 2, during["p99"] / before["p99"], at_most=True),
     ]
     return report
-
-
-async def _account(port: int) -> world.Account:
-    async with Client(f"http://127.0.0.1:{port}") as client:
-        return await world.account(client)
 
 
 async def _felt(bench: Bench, database: Database, projector: Server, readers: Readers) -> tuple[dict[str, float], dict[str, float]]:

@@ -14,7 +14,6 @@ from benchmarks.apart import apart
 from benchmarks.appending import Appended, AppendPlan, ours
 from benchmarks.bench import Bench
 from benchmarks.building import BuildPlan, Built, build
-from benchmarks.client import Client
 from benchmarks.reading import Readers
 from benchmarks.results import Goal, Report, Row, Table
 from benchmarks.servers import Database, Launch
@@ -60,7 +59,7 @@ def run(bench: Bench) -> Report:
 def _at(bench: Bench, events: int) -> Scaled:
     with bench.servers.database() as database:
         with bench.servers.running(Launch(database, "command_api")) as (commands,):
-            owner = asyncio.run(_account(commands.port))
+            owner = asyncio.run(world.account_at(commands.port))
         begun = time.perf_counter()
         place = generate.Organization(owner.organization_id, [owner.user_id])
         generate.fill(database.owner_url, generate.Plan(events=events, organizations=[place]))
@@ -74,11 +73,6 @@ def _at(bench: Bench, events: int) -> Scaled:
         appended = apart(ours, AppendPlan(url=database.app_url, clients=CLIENTS, seconds=bench.seconds))
         bench.say(f"{appended.rate:,.0f} appends/s")
         return Scaled(events, appended, listed, built, _log_bytes(database))
-
-
-async def _account(port: int) -> world.Account:
-    async with Client(f"http://127.0.0.1:{port}") as client:
-        return await world.account(client)
 
 
 async def _listed(bench: Bench, port: int, owner: world.Account) -> dict[str, float]:

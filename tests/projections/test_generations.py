@@ -121,12 +121,7 @@ async def test_what_a_program_of_another_version_has_half_made_is_begun_anew(
 ) -> None:
     await projected(database.app_url, notes.models, append(database.app_url, wrote(ONE, "one")))
     async with await connect(database.app_url) as connection:
-        job = await admin.rebuild(connection, "notes")
-        monkeypatch.setattr(Rebuild, "_catch_up", _killed)
-        assert await jobs.claim(connection, notes.models) == job["id"]
-        with pytest.raises(psycopg.OperationalError):
-            await work(database.app_url, notes.models, KEYS, job["id"])
-        monkeypatch.undo()
+        job = await _half_made(database.app_url, connection, notes, monkeypatch)
         await connection.execute("UPDATE projections.jobs SET beat_at = now() - interval '1 minute'")
         later = declared(version=2)
         ended = await worked(database.app_url, later.models, connection, job["id"])
@@ -140,11 +135,7 @@ async def test_what_a_rebuild_that_was_given_up_has_left_can_be_dropped(
 ) -> None:
     await projected(database.app_url, notes.models, append(database.app_url, wrote(ONE, "one")))
     async with await connect(database.app_url) as connection:
-        job = await admin.rebuild(connection, "notes")
-        monkeypatch.setattr(Rebuild, "_catch_up", _killed)
-        assert await jobs.claim(connection, notes.models) == job["id"]
-        with pytest.raises(psycopg.OperationalError):
-            await work(database.app_url, notes.models, KEYS, job["id"])
+        job = await _half_made(database.app_url, connection, notes, monkeypatch)
         await jobs.finish(connection, job["id"], "failed", "given up")
         assert "notes__g2" in tables(database.app_url)
         assert await admin.drop_old(connection, "notes") == 1
@@ -174,6 +165,17 @@ async def test_a_model_that_no_program_declares_any_more_can_be_forgotten(databa
 
 async def _is_led(connection: Any) -> bool:
     return all(row["led"] for row in await admin.projections(connection))
+
+
+async def _half_made(url: str, connection: Any, notes: Notes, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The job of a rebuild whose worker died when the rows were written."""
+    job = await admin.rebuild(connection, "notes")
+    with monkeypatch.context() as dying:
+        dying.setattr(Rebuild, "_catch_up", _killed)
+        assert await jobs.claim(connection, notes.models) == job["id"]
+        with pytest.raises(psycopg.OperationalError):
+            await work(url, notes.models, KEYS, job["id"])
+    return job
 
 
 async def _killed(_self: Rebuild, _target: Target) -> None:

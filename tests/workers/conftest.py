@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import dramatiq
@@ -18,12 +19,31 @@ from domain.commands.tasks import CreateTask
 from infrastructure.settings import Settings
 from infrastructure.wiring import Services, command_services
 from projections.waiting import Waiter
+from tests.conftest import Database
+from tests.support.post import PostOffice
+from tests.support.processes import Instance, instance
+from tests.support.settings import settings_for
 from tests.support.world import ANN_AS_OWNER
 from workers.background import Background
 from workers.broker import make_broker
 from workers.registry import Registry
 
 STATES = "SELECT position, reaction, state, attempts, error FROM workers.reactions ORDER BY position, reaction"
+
+
+@pytest.fixture(scope="module")
+def running(module_database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+    """With a projector; what else it is to have, a module starts."""
+    folder: Path = tmp_path_factory.mktemp("data")
+    with instance(settings_for(module_database, folder)) as started:
+        started.projector()
+        yield started
+
+
+@pytest.fixture
+def mailing(running: Instance, post: PostOffice, redis_url: str) -> Settings:
+    """Of that system, for a worker whose mails go to the `post` of the module."""
+    return running.settings.model_copy(update={"smtp_url": post.url, "redis_url": redis_url})
 
 
 @dataclass(frozen=True)

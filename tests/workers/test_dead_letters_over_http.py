@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -14,11 +13,9 @@ import httpx
 import pytest
 
 from infrastructure.settings import Settings
-from tests.conftest import Database
 from tests.support.heads import appends
 from tests.support.post import PostOffice, post_office
-from tests.support.processes import Instance, Part, Person, instance, superuser
-from tests.support.settings import settings_for
+from tests.support.processes import Instance, Part, Person, superuser
 from tests.support.wait import eventually
 from tests.workers.conftest import Office, at_work
 from tests.workers.crew import crew
@@ -29,14 +26,6 @@ PARK = """
     FROM projections.checkpoints c, log.events e WHERE c.name = 'tags' AND e.position = 1
 """
 PASSED_OVER = "UPDATE workers.relay SET position = (SELECT max(position) FROM log.events)"
-
-
-@pytest.fixture(scope="module")
-def running(module_database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
-    folder: Path = tmp_path_factory.mktemp("data")
-    with instance(settings_for(module_database, folder)) as started:
-        started.projector()
-        yield started
 
 
 @pytest.fixture(scope="module")
@@ -53,11 +42,6 @@ def root(api: Part) -> Person:
 def post() -> Iterator[PostOffice]:
     with post_office() as opened:
         yield opened
-
-
-@pytest.fixture
-def mailing(running: Instance, post: PostOffice, redis_url: str) -> Settings:
-    return running.settings.model_copy(update={"smtp_url": post.url, "redis_url": redis_url})
 
 
 @pytest.fixture

@@ -6,29 +6,18 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
 from infrastructure.settings import Settings
-from tests.conftest import Database
 from tests.support.post import PostOffice, html_of, post_office, text_of
-from tests.support.processes import Instance, Person, instance, join
-from tests.support.settings import settings_for
+from tests.support.processes import Instance, Person, join
 from tests.support.wait import eventually
 from tests.workers.conftest import Office, at_work
 from workers.deadlines import check_deadlines
 from workers.registry import Registry, load
-
-
-@pytest.fixture(scope="module")
-def running(module_database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
-    folder: Path = tmp_path_factory.mktemp("data")
-    with instance(settings_for(module_database, folder)) as started:
-        started.projector()
-        yield started
 
 
 @pytest.fixture(scope="module")
@@ -40,11 +29,6 @@ def url(running: Instance) -> str:
 def post() -> Iterator[PostOffice]:
     with post_office() as opened:
         yield opened
-
-
-@pytest.fixture
-def mailing(running: Instance, post: PostOffice, redis_url: str) -> Settings:
-    return running.settings.model_copy(update={"smtp_url": post.url, "redis_url": redis_url})
 
 
 def colleague(url: str, owner: Person) -> Person:
