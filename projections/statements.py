@@ -1,8 +1,9 @@
 """What reading statements are made of: one row from one snapshot, with the checkpoint it stands for.
 
 Every statement answers, beside its own columns, `checkpoint` (the least position of the models it reads) and `required` (the
-last position that the login session wrote): if the first is behind the second, wait for it and read again.  Values are always
-parameters; what is put into SQL comes from declarations.
+last position that the login session wrote): if the first is behind the second, wait for it and read again.  One of a single
+resource that shows what others are called may also answer `outdated`: whether that has changed since the resource's own version.
+Values are always parameters; what is put into SQL comes from declarations.
 """
 
 from __future__ import annotations

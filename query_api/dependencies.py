@@ -30,10 +30,13 @@ def at(position: int) -> Headers:
     return [(b"log-position", str(position).encode())]
 
 
-def single(call: Call, body: str, version: int, position: int) -> Reply:
-    """One resource: its version is the ETag; 304 if the client has it."""
+def single(call: Call, body: str, version: int, position: int, *, outdated: bool = False) -> Reply:
+    """One resource: its version is the ETag; 304 if the client has it.
+
+    `outdated`: what it shows has changed since then, though it has not; so a client with that version may not have this.
+    """
     headers = [(b"etag", f'"{version}"'.encode()), *at(position)]
-    if call.none_match(version):
+    if call.none_match(version) and not outdated:
         return Reply(304, b"", headers)
     return json_reply(200, body.encode(), headers)
 
@@ -65,7 +68,7 @@ async def one(call: Call, statement: Statement, missing: DomainError) -> Reply:
     row = await read(call, statement)
     if row["body"] is None:
         raise Missing(missing, row["checkpoint"])
-    return single(call, row["body"], row["version"], row["checkpoint"])
+    return single(call, row["body"], row["version"], row["checkpoint"], outdated=row.get("outdated", False))
 
 
 async def listed(call: Call, page: P, sort: Callable[[P], tuple[Sort, ...]], statement: Callable[[P, ListPage], Statement]) -> Reply:

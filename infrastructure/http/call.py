@@ -118,6 +118,10 @@ class Call:
         tags = {tag for weak, tag in _entity_tags("If-Match", raw) if not weak}
         return lambda version: str(version) in tags
 
+    def has_a_version(self) -> bool:
+        """Whether the client has one, and would do with 304."""
+        return self.header(b"if-none-match") is not None
+
     def none_match(self, version: int) -> bool:
         """Whether If-None-Match names this version: the client has it already (304).  Errors: InvalidRequest."""
         raw = self.header(b"if-none-match")

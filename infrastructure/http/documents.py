@@ -98,7 +98,9 @@ def _query_headers(
     min_position: Annotated[
         str | None, Header(pattern="^[0-9]{1,18}$", description="Wait until the answer knows this position, or 503.")
     ] = None,
-    if_none_match: Annotated[str | None, Header(pattern=ENTITY_TAGS, description="The version you have: 304 if it is still that.")] = None,
+    if_none_match: Annotated[
+        str | None, Header(pattern=ENTITY_TAGS, description="The version you have: 304 if it is still that, and shows what it showed.")
+    ] = None,
 ) -> Call:
     """Headers of every query."""
     raise AssertionError("documentation only: our own binder fills the call")

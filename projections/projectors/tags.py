@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from domain.aggregates.tags import Tag
 from projections.decoding import Recorded
-from projections.read_models.tags import TagRow
+from projections.read_models.tags import TagChangeRow, TagRow
 from projections.registry import projects
 from projections.rows import Rows
 from projections.texts import folded
@@ -37,3 +37,14 @@ def revised(event: Recorded[Tag.Revised], rows: Rows[TagRow]) -> None:
 @projects(Tag.Deleted, into=TagRow)
 def deleted(event: Recorded[Tag.Deleted], rows: Rows[TagRow]) -> None:
     rows.remove(event.stream_id)
+
+
+@projects(Tag.Revised, into=TagChangeRow)
+def renamed(event: Recorded[Tag.Revised], rows: Rows[TagChangeRow]) -> None:
+    if "name" in event.data.changes:
+        rows.put(TagChangeRow(event.stream_id, event.recorded_at))
+
+
+@projects(Tag.Deleted, into=TagChangeRow)
+def gone(event: Recorded[Tag.Deleted], rows: Rows[TagChangeRow]) -> None:
+    rows.put(TagChangeRow(event.stream_id, event.recorded_at))

@@ -19,7 +19,7 @@ def _document(row: TagRow) -> str:
     ).decode()
 
 
-@read_model("tags", version=2, key="tag_id", indexes=[Index(("organization_id", "name_folded"))])
+@read_model("tags", version=3, key="tag_id", indexes=[Index(("organization_id", "name_folded"))])
 class TagRow(Row):
     """One name."""
 
@@ -31,6 +31,14 @@ class TagRow(Row):
     created_at: Time
     version: Whole
     document: Annotated[str, Rendered(_document)] = ""
+
+
+@read_model("tag_changes", of=TagRow, key="tag_id")
+class TagChangeRow(Row):
+    """When a tag was last renamed, or deleted: whoever read a task that has it before then knows it by another name."""
+
+    tag_id: Id
+    changed_at: Time
 
 
 MODELS = ("tags",)

@@ -98,13 +98,18 @@ TAGS = f"""
 """
 DOCUMENT = f"r.document || ',\"tags\":' || {TAGS} || '}}'"
 
+# Whether one of its tags has been renamed or deleted since: that is no event of the task.  Times in the log are strictly
+# increasing, so each stands for one position.
+OUTDATED = "EXISTS (SELECT FROM read_models.tag_changes c WHERE c.tag_id = ANY (r.tag_ids) AND c.changed_at > r.updated_at)"
 # One task, by id; hidden from whom it does not concern.
-TASK = f"""
-    SELECT {DOCUMENT} AS body, r.version, {checkpoint_of(*MODELS)} AS checkpoint, {REQUIRED} AS required
+ONE = """
     FROM (VALUES (1)) AS always (one) LEFT JOIN read_models.tasks r
       ON r.task_id = %(task_id)s AND r.organization_id = %(organization_id)s AND NOT r.deleted
      AND (%(own)s::uuid IS NULL OR r.assignee_id = %(own)s OR r.creator_id = %(own)s)
 """
+ANSWER = f"{DOCUMENT} AS body, r.version, {checkpoint_of(*MODELS)} AS checkpoint, {REQUIRED} AS required"
+TASK = f"SELECT {ANSWER} {ONE}"
+TASK_TO_COMPARE = f"SELECT {ANSWER}, {OUTDATED} AS outdated {ONE}"
 COUNTED = "coalesce((SELECT n.live FROM read_models.task_counts n WHERE n.organization_id = %(organization_id)s), 0)"
 
 
@@ -133,10 +138,13 @@ DEFAULT_PAGE = Page()
 DEFAULT_LIST = LISTING.sql(DEFAULT_PAGE, [VISIBLE], COUNTED)
 
 
-def task(task_id: UUID, organization_id: UUID, sight: Sight, session_id: UUID | None) -> Statement:
-    """Columns: body (JSON; null: there is none that the caller may see), version, checkpoint, required."""
+def task(task_id: UUID, organization_id: UUID, sight: Sight, session_id: UUID | None, *, to_compare: bool = False) -> Statement:
+    """Columns: body (JSON; null: there is none that the caller may see), version, checkpoint, required.
+
+    `to_compare`: the client has a version of it; then also `outdated`.
+    """
     parameters = {"task_id": task_id, "organization_id": organization_id, "own": sight.own, "session_id": session_id}
-    return Statement(TASK, parameters, MODELS, quick=True)
+    return Statement(TASK_TO_COMPARE if to_compare else TASK, parameters, MODELS, quick=True)
 
 
 def task_list(organization_id: UUID, sight: Sight, session_id: UUID | None, wanted: TaskFilter, page: Page) -> Statement:

@@ -15,6 +15,7 @@ from pydantic import Field, create_model, model_validator
 
 from domain.kernel.aggregate import kinds
 from domain.kernel.errors import NotFound
+from domain.kernel.text import ERASED
 from infrastructure.event_search import AuditSight, EventFilter
 from infrastructure.event_store.log import LAST_VERSION
 from infrastructure.event_store.transcoding import UnreadableEvent
@@ -156,10 +157,13 @@ async def state_of(kind: str, id: UUID, query: Annotated[MomentQuery, Query()], 
     elif query.version is not None:
         then = await _position_of(call, id, version)
     aggregate = await _aggregate(call, kind, id, version, head)
-    members = await rendered(aggregate.state_for(call.actor.id), TagNames(call.services.store).when(then))
+    state, names = aggregate.state_for(call.actor.id), TagNames(call.services.store)
+    members = await rendered(state, names.when(then))
+    outdated = call.has_a_version() and members != await rendered(state, names.when(await _position_of(call, id, aggregate.version)))
     if getattr(aggregate, "deleted", False):
         members["deleted"] = True
-    return single(call, json_bytes(members).decode(), aggregate.version, head)
+    body = json_bytes(members).decode()
+    return single(call, body, aggregate.version, head, outdated=outdated or ERASED in body)  # whoever has it may have it unerased
 
 
 @router.get("/{kind}/{id}/diff", response_model=DifferenceOut, operation_id="compareVersionsOf", responses=problems(403))

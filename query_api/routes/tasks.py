@@ -107,7 +107,7 @@ async def _past(call: Call, query: TasksQuery, as_of: datetime, page: ListPage) 
 async def task(task_id: UUID, call: QueryCall) -> Reply:
     """One task."""
     caller = sight(call, everything=_sees_all(call))
-    statement = task_by_id(task_id, call.organization_id, caller, call.actor.session_id)
+    statement = task_by_id(task_id, call.organization_id, caller, call.actor.session_id, to_compare=call.has_a_version())
     return await one(call, statement, NotFound(kind="task", id=task_id))
 
 

@@ -43,3 +43,16 @@ async def test_a_renamed_tag_is_found_by_its_new_name_and_a_deleted_one_not_at_a
     assert found["total"] == 1
     with psycopg.connect(database.app_url) as connection:
         assert connection.execute("SELECT name_folded FROM read_models.tags").fetchall() == [("äusserst",)]
+
+
+async def test_it_is_kept_when_a_tag_was_last_renamed_or_deleted_and_nothing_else(database: Database) -> None:
+    renamed, gone, colored = UUID(int=1), UUID(int=2), UUID(int=3)
+    facts = [tagged(tag, f"tag {tag.int}") for tag in (renamed, gone, colored)]
+    facts += [revised(renamed, "tag.revised", name="again"), Recorded("tag.deleted", gone, {})]
+    facts += [revised(colored, "tag.revised", color="#00ff00"), revised(renamed, "tag.revised", name="and again")]
+    await projected(database.app_url, load().chosen(["tags"]), append(database.app_url, *facts))
+    with psycopg.connect(database.app_url) as connection:
+        kept = connection.execute("SELECT tag_id, changed_at FROM read_models.tag_changes ORDER BY tag_id").fetchall()
+        times = "SELECT recorded_at FROM log.events WHERE stream_id = %s ORDER BY stream_version DESC LIMIT 1"
+        last = [connection.execute(times, (tag,)).fetchone() for tag in (renamed, gone)]
+    assert kept == [(tag, at) for tag, (at,) in zip((renamed, gone), filter(None, last), strict=True)]

@@ -155,6 +155,18 @@ def test_a_state_that_the_client_has_is_not_sent_again(ann: Person) -> None:
     assert ann.client.get(path, headers={"If-None-Match": '"7"'}).json() == first.json()
 
 
+def test_a_state_that_calls_a_tag_otherwise_than_before_is_sent_again(ann: Person) -> None:
+    tag_id = ann.client.post("/tags", json={"name": "as it was"}).json()["id"]
+    path, mine = f"/audit/task/{ann.create_task(tags=['as it was'])['id']}", {"If-None-Match": '"1"'}
+    assert ann.client.get(path, headers=mine).status_code == 304
+    ann.client.patch(f"/tags/{tag_id}", json={"name": "as it is"})
+    again = ann.client.get(path, headers=mine)
+    assert (again.status_code, again.json()["tags"]) == (200, ["as it is"])
+    of_then = ann.client.get(path, params={"version": 1})
+    assert of_then.json()["tags"] == ["as it was"]
+    assert ann.client.get(path, params={"version": 1}, headers=mine).status_code == 304, "that state calls it so for ever"
+
+
 def test_a_restored_thing_is_no_longer_deleted(ann: Person) -> None:
     path = f"/tasks/{ann.create_task()['id']}"
     ann.client.delete(path)

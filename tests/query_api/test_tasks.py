@@ -209,6 +209,34 @@ def test_a_resource_one_has_already_is_304(ann: Person, tasks: list[Task]) -> No
     assert ann.client.head(path).headers["etag"] == tag
 
 
+@pytest.mark.parametrize("act", ["rename", "delete"])
+def test_a_tag_that_is_renamed_or_deleted_ends_304_until_the_task_s_next_version(act: str, ann: Person) -> None:
+    tag_id = ann.client.post("/tags", json={"name": f"before {act}"}).json()["id"]
+    path = f"/tasks/{ann.create_task(tags=['untouched', f'before {act}'])['id']}"
+    untouched = f"/tasks/{ann.create_task(tags=['untouched'])['id']}"
+    mine = {"If-None-Match": '"1"'}
+    assert ann.client.get(path, headers=mine).status_code == 304
+    if act == "rename":
+        ann.client.patch(f"/tags/{tag_id}", json={"name": "after"})
+    else:
+        assert ann.client.delete(f"/tags/{tag_id}").status_code == 204
+    for asked in ('"1"', 'W/"1"', '"7", "1"'):
+        answer = ann.client.get(path, headers={"If-None-Match": asked})
+        assert (answer.status_code, answer.headers["etag"]) == (200, '"1"'), "it has not changed, what it shows has"
+        assert answer.json()["tags"] == ["untouched", *(["after"] if act == "rename" else [])]
+    assert ann.client.get(untouched, headers=mine).status_code == 304
+    assert ann.client.patch(path, json={"title": "Another"}).headers["etag"] == '"2"'
+    assert ann.client.get(path, headers={"If-None-Match": '"2"'}).status_code == 304
+    assert ann.client.get(path, headers=mine).status_code == 200
+
+
+def test_a_tag_s_new_color_leaves_304_as_it_is(ann: Person) -> None:
+    tag_id = ann.client.post("/tags", json={"name": "colored"}).json()["id"]
+    path = f"/tasks/{ann.create_task(tags=['colored'])['id']}"
+    assert ann.client.patch(f"/tags/{tag_id}", json={"color": "#00ff00"}).status_code == 200
+    assert ann.client.get(path, headers={"If-None-Match": '"1"'}).status_code == 304
+
+
 def test_a_404_of_a_query_tells_how_far_it_has_seen(ann: Person) -> None:
     answer = ann.client.get("/tasks/00000000-0000-7000-8000-000000000000")
     assert answer.status_code == 404
