@@ -5,7 +5,7 @@ from __future__ import annotations
 from domain.aggregates.organizations import Organization
 from domain.kernel.actor import Role
 from projections.decoding import Recorded
-from projections.read_models.members import InvitationRow, MemberRow, OpenRow
+from projections.read_models.members import InvitationRow, MemberRow, MembershipChangeRow, OpenRow
 from projections.registry import projects
 from projections.rows import Beside, Rows
 
@@ -42,6 +42,23 @@ def removed(event: Recorded[Organization.MemberRemoved], rows: Rows[MemberRow]) 
 def all_gone(event: Recorded[Organization.Deleted], rows: Rows[MemberRow]) -> None:
     for user_id in event.data.member_ids:
         rows.remove((event.stream_id, user_id))
+
+
+@projects(Organization.RoleGiven, into=MembershipChangeRow)
+def another_role(event: Recorded[Organization.RoleGiven], rows: Rows[MembershipChangeRow]) -> None:
+    rows.put(MembershipChangeRow(event.data.user_id, event.recorded_at))
+
+
+@projects(Organization.OwnershipTransferred, into=MembershipChangeRow)
+def other_roles(event: Recorded[Organization.OwnershipTransferred], rows: Rows[MembershipChangeRow]) -> None:
+    for user_id in (*event.data.from_ids, event.data.to_id):
+        rows.put(MembershipChangeRow(user_id, event.recorded_at))
+
+
+@projects(Organization.Deleted, into=MembershipChangeRow)
+def lost(event: Recorded[Organization.Deleted], rows: Rows[MembershipChangeRow]) -> None:
+    for user_id in event.data.member_ids:
+        rows.put(MembershipChangeRow(user_id, event.recorded_at))
 
 
 @projects(Organization.MemberInvited, into=InvitationRow)

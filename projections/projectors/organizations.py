@@ -28,6 +28,8 @@ def founded(event: Recorded[Organization.Founded], rows: Rows[OrganizationRow]) 
 
 @projects(Organization.SettingsRevised, into=OrganizationRow)
 def settings_revised(event: Recorded[Organization.SettingsRevised], rows: Rows[OrganizationRow]) -> None:
+    if "name" in event.data.changes:
+        rows.patch(event.stream_id, renamed_at=event.recorded_at)
     rows.patch(event.stream_id, event.data.changes, updated_at=event.recorded_at, version=event.version)
 
 

@@ -23,6 +23,14 @@ class MemberRow(Row):
     joined_at: Time
 
 
+@read_model("membership_changes", of=OrganizationRow, key="user_id")
+class MembershipChangeRow(Row):
+    """When somebody was last given another role somewhere, or lost an organization by its end, neither of which their account tells."""
+
+    user_id: Id
+    changed_at: Time
+
+
 @read_model("invitations", of=OrganizationRow, key="invitation_id", indexes=[Index(("organization_id", "created_at"))])
 class InvitationRow(Row):
     """An invitation that was neither accepted nor taken back."""
@@ -65,13 +73,13 @@ MEMBERS = Listing(
         "full_name": SortKey("u.full_name", "text", nullable=True),
     },
 )
-# One member, if the caller may see them; the version is the organization's.
+# One member, if the caller may see them; the version is the organization's, which knows nothing of new names.
 MEMBER = f"""
     SELECT CASE WHEN r.user_id IS NOT NULL THEN json_build_object({PERSON}, 'version', r.version)::text END AS body, r.version,
-        {checkpoint_of(*WITH_USERS)} AS checkpoint, {REQUIRED} AS required
+        coalesce(r.outdated, false) AS outdated, {checkpoint_of(*WITH_USERS)} AS checkpoint, {REQUIRED} AS required
     FROM (VALUES (1)) AS always (one)
     LEFT JOIN (
-        SELECT t.user_id, t.role, t.joined_at, u.email, u.username, u.full_name, o.version
+        SELECT t.user_id, t.role, t.joined_at, u.email, u.username, u.full_name, o.version, u.named_at > o.updated_at AS outdated
         FROM read_models.members t
         JOIN read_models.organizations o ON o.organization_id = t.organization_id
         LEFT JOIN read_models.users u ON u.user_id = t.user_id
@@ -92,7 +100,7 @@ INVITATIONS = Listing(
 
 
 def member(organization_id: UUID, user_id: UUID, sight: Sight, session_id: UUID | None) -> Statement:
-    """Columns: body (JSON; null: no member whom the caller may see), version, checkpoint, required."""
+    """Columns: body (JSON; null: no member whom the caller may see), version, outdated, checkpoint, required."""
     return Statement(MEMBER, _parameters(organization_id, sight, session_id) | {"user_id": user_id}, WITH_USERS)
 
 

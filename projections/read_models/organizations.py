@@ -42,7 +42,7 @@ def _settings(row: OrganizationRow) -> str:
     ).decode()
 
 
-@read_model("organizations", version=3, key="organization_id")
+@read_model("organizations", version=4, key="organization_id")
 class OrganizationRow(Row):
     """One tenant."""
 
@@ -54,6 +54,7 @@ class OrganizationRow(Row):
     created_at: Time
     updated_at: Time
     version: Whole
+    renamed_at: Time | None = None
     require_change_reason: bool = False
     working_hours: dict[str, Any] = msgspec.field(default_factory=lambda: {"start": "09:00", "end": "18:00"})
     week_days: Wholes = msgspec.field(default_factory=lambda: [1, 2, 3, 4, 5, 6, 7])  # ISO, from Monday

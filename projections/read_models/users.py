@@ -39,7 +39,7 @@ def _search(row: UserRow) -> str:
     return folded(" ".join(filter(None, (row.email, row.username, row.full_name))))
 
 
-@read_model("users", version=3, key="user_id", indexes=[Index(("created_at", "user_id"))])
+@read_model("users", version=4, key="user_id", indexes=[Index(("created_at", "user_id"))])
 class UserRow(Row):
     """One account.  Personal values read `[erased]` once the person's key is destroyed."""
 
@@ -50,7 +50,9 @@ class UserRow(Row):
     timezone: str
     superuser: bool
     created_at: Time
+    updated_at: Time
     version: Whole
+    named_at: Time | None = None  # when a name or the address last became another one
     email_verified: bool = False
     locale: str = "en"
     notification_preferences: dict[str, Any] = {}
@@ -76,6 +78,13 @@ USER = f"""
     FROM (VALUES (1)) AS always (one) LEFT JOIN read_models.users t
       ON t.user_id = %(user_id)s AND {SEEN} AND (%(organization_id)s::uuid IS NULL OR {IN_ORGANIZATION})
 """
+# Whether an organization is called otherwise since, has ended, or one has another role there: no event of the account.  Coming and
+# leaving are.
+OUTDATED = """
+    (EXISTS (SELECT FROM read_models.membership_changes c WHERE c.user_id = t.user_id AND c.changed_at > t.updated_at)
+     OR EXISTS (SELECT FROM read_models.members m JOIN read_models.organizations o ON o.organization_id = m.organization_id
+                WHERE m.user_id = t.user_id AND o.renamed_at > t.updated_at))
+"""
 # One's own profile with the organizations one belongs to.
 ME = f"""
     SELECT t.document || ',"organizations":' || coalesce((
@@ -83,7 +92,7 @@ ME = f"""
                             ORDER BY m.joined_at, o.organization_id)
             FROM read_models.members m JOIN read_models.organizations o ON o.organization_id = m.organization_id
             WHERE m.user_id = %(user_id)s)::text, '[]') || '}}' AS body,
-        t.version, {checkpoint_of(*WITH_MEMBERS)} AS checkpoint, {REQUIRED} AS required
+        t.version, {OUTDATED} AS outdated, {checkpoint_of(*WITH_MEMBERS)} AS checkpoint, {REQUIRED} AS required
     FROM (VALUES (1)) AS always (one) LEFT JOIN read_models.users t ON t.user_id = %(user_id)s
 """
 # Whose time zone: the caller's.
@@ -115,7 +124,7 @@ class UserFilter:
 
 
 def me(user_id: UUID, session_id: UUID | None) -> Statement:
-    """Columns: body (JSON with `organizations`), version, checkpoint, required."""
+    """Columns: body (JSON with `organizations`), version, outdated, checkpoint, required."""
     return Statement(ME, {"user_id": user_id, "session_id": session_id}, WITH_MEMBERS, quick=True)
 
 

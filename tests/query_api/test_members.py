@@ -81,6 +81,22 @@ def test_a_member_by_themselves_has_the_version_of_the_organization(clinic: Clin
     assert (again.status_code, "log-position" in again.headers) == (304, True)
 
 
+def test_a_member_s_new_name_or_address_ends_304_until_the_organization_s_next_version(url: str, clinic: Clinic):
+    owner, person = join(url, "owner"), join(url, "person")
+    organization_id = owner.client.post("/organizations", json={"name": "Named"}).json()["id"]
+    path = f"/organizations/{organization_id}"
+    owner.client.post(f"{path}/members", json={"email": person.email, "role": "user"})
+    member, mine = f"{path}/members/{person.id}", {"If-None-Match": '"2"'}
+    person.client.patch("/users/me", json={"timezone": "Europe/Oslo"})
+    newest = {"Min-Position": person.client.get("/users/me").headers["log-position"]}
+    assert owner.client.get(member, headers=mine | newest).status_code == 304, "a member shows no time zone"
+    newest = {"Min-Position": person.client.patch("/users/me", json={"full_name": "Another"}).headers["log-position"]}
+    again = owner.client.get(member, headers=mine | newest)
+    assert (again.status_code, again.json()["full_name"], again.headers["etag"]) == (200, "Another", '"2"')
+    assert owner.client.patch(member, json={"role": "staff"}).headers["etag"] == '"3"'
+    assert owner.client.get(member, headers={"If-None-Match": '"3"'}).status_code == 304
+
+
 def test_strangers_find_nothing_and_superusers_all(url: str, clinic: Clinic, path: str):
     stranger = join(url, "stranger")
     for below in ("", "/settings", "/members", f"/members/{stranger.id}", "/invitations"):

@@ -87,3 +87,35 @@ def test_what_is_no_parameter_or_nobody_is_refused(clinic: Clinic):
     ]  # fmt: skip
     problem(owner.client.get(f"/users/{uuid4()}"), 404, "not-found")
     problem(owner.client.get("/users/nonsense"), 404, "not-found")
+
+
+@pytest.mark.parametrize("act", ["another role", "another name", "its end", "another owner"])
+def test_what_changes_in_one_s_organizations_ends_304_of_one_s_own_profile(url: str, act: str):
+    owner, person = join(url, "owner"), join(url, "person")
+    organization = owner.client.post("/organizations", json={"name": "Clinic"}).json()
+    path = f"/organizations/{organization['id']}"
+    assert owner.client.post(f"{path}/members", json={"email": person.email, "role": "user"}).status_code == 201
+    newest = {"Min-Position": owner.client.post("/tasks", json={"title": "x"}).headers["log-position"]}
+    mine = {"If-None-Match": person.client.get("/auth/me", headers=newest).headers["etag"]}
+    assert person.client.get("/auth/me", headers=mine).status_code == 304
+    if act == "another role":
+        changed = owner.client.patch(f"{path}/members/{person.id}", json={"role": "staff"})
+    elif act == "another name":
+        changed = owner.client.patch(path, json={"name": "Hospital"})
+    elif act == "another owner":
+        changed = owner.client.post(f"{path}/transfer-ownership", json={"user_id": person.id})
+    else:
+        changed = owner.client.delete(path)
+    assert changed.is_success, changed.text
+    newest = {"Min-Position": changed.headers["log-position"]}
+    for asked in ("/auth/me", "/users/me"):
+        again = person.client.get(asked, headers=mine | newest)
+        assert (again.status_code, again.headers.get("etag")) == (200, mine["If-None-Match"])
+        shown = {o["id"]: (o["name"], o["role"]) for o in again.json()["organizations"]}.get(organization["id"])
+        assert shown == {
+            "another role": ("Clinic", "staff"),
+            "another name": ("Hospital", "user"),
+            "another owner": ("Clinic", "owner"),
+        }.get(act)
+    revised = person.client.patch("/users/me", json={"full_name": "Another"}).headers["etag"]
+    assert person.client.get("/auth/me", headers={"If-None-Match": revised}).status_code == 304
