@@ -32,6 +32,13 @@ INVITATIONS_TO: LiteralString = """
     ORDER BY position
 """
 # By an index of its own.
+ENTRY: LiteralString = """
+    SELECT EXISTS (
+        SELECT FROM log.events
+        WHERE topic IN ('task.commented', 'task.time_logged')
+          AND coalesce(data::jsonb ->> 'comment_id', data::jsonb ->> 'entry_id') = %(entry_id)s)
+"""
+# By an index of its own.
 TAGS: LiteralString = """
     SELECT DISTINCT stream_id FROM log.events
     WHERE organization_id = %(organization_id)s AND topic LIKE 'tag.%%' AND position <= %(position)s
@@ -64,6 +71,12 @@ class History:
         wanted = {"address_ids": [str(address_id) for address_id in address_ids]}
         async with self._pool.connection() as connection:
             return await (await connection.execute(INVITATIONS_TO, wanted)).fetchall()
+
+    async def is_entry(self, entry_id: UUID) -> bool:
+        """Whether a comment or time entry has this id, in whatever task of whichever organization."""
+        async with self._pool.connection() as connection:
+            row = await (await connection.execute(ENTRY, {"entry_id": str(entry_id)})).fetchone()
+        return bool(row and row[0])
 
     async def tags_at(self, organization_id: UUID, position: int) -> dict[UUID, str]:
         """Names of an organization's tags, as it had them at that position of the log."""

@@ -12,7 +12,7 @@ from command_api.dependencies import run, told
 from domain.aggregates.tasks import Task
 from domain.commands.task_entries import CommentOnTask, LogTime
 from infrastructure.http.call import Reply, json_reply
-from infrastructure.http.documents import CommandCall, commands
+from infrastructure.http.documents import ClientId, CommandCall, commands
 from infrastructure.http.routing import Router, access
 from infrastructure.http.values import Day, ReasonBody, Text, iso
 from infrastructure.receipts import Outcome
@@ -27,35 +27,49 @@ NOTE = Text(0, 1_000, multiline=True)
 class NewComment(ReasonBody):
     """Something to say about a task."""
 
+    id: ClientId | None = None
     body: Annotated[str, Text(1, 10_000, multiline=True), Field(examples=["The site has confirmed."])]
 
 
 class NewTimeEntry(ReasonBody):
     """How long somebody worked on a task."""
 
+    id: ClientId | None = None
     minutes: Annotated[int, Field(ge=1, le=MINUTES_MAX, examples=[45])]
     note: Annotated[str, NOTE] | None = None
     spent_on: Annotated[Day | None, Field(description="Today in your time zone, if left out.")] = None
 
 
 @router.post(
-    "/{task_id}/comments", status_code=201, response_model=CommentOut, operation_id="commentOnTask", responses=commands(403, 404, 412, 422)
+    "/{task_id}/comments",
+    status_code=201,
+    response_model=CommentOut,
+    operation_id="commentOnTask",
+    responses=commands(403, 404, 409, 412, 422),
 )
 @access(commands=(CommentOnTask,))
 async def comment(task_id: UUID, body: NewComment, call: CommandCall) -> Reply:
     """Say something about a task you see; an event of it, so its version grows."""
-    outcome = await run(call, CommentOnTask(task_id=task_id, body=body.body), reason=body.reason)
+    command = CommentOnTask(task_id=task_id, id=body.id, is_entry=call.services.history.is_entry, body=body.body)
+    outcome = await run(call, command, reason=body.reason)
     return _written(call, outcome, "comments", {"author_id": call.actor.id, "body": body.body})
 
 
 @router.post(
-    "/{task_id}/time-entries", status_code=201, response_model=TimeEntryOut, operation_id="logTime", responses=commands(403, 404, 412, 422)
+    "/{task_id}/time-entries",
+    status_code=201,
+    response_model=TimeEntryOut,
+    operation_id="logTime",
+    responses=commands(403, 404, 409, 412, 422),
 )
 @access(commands=(LogTime,))
 async def log_time(task_id: UUID, body: NewTimeEntry, call: CommandCall) -> Reply:
     """Write down how long you worked on a task you may change; working hours do not matter here."""
     note = body.note or ""
-    outcome = await run(call, LogTime(task_id=task_id, minutes=body.minutes, note=note, spent_on=body.spent_on), reason=body.reason)
+    command = LogTime(
+        task_id=task_id, id=body.id, is_entry=call.services.history.is_entry, minutes=body.minutes, note=note, spent_on=body.spent_on
+    )  # fmt: skip
+    outcome = await run(call, command, reason=body.reason)
     spent = {"minutes": body.minutes, "note": note, "spent_on": outcome.facts["spent_on"]}
     return _written(call, outcome, "time-entries", {"user_id": call.actor.id, **spent})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -102,6 +103,48 @@ def test_a_repeat_under_its_key_is_one_comment_and_one_entry(site: Site, ann: Ca
         assert (again.status_code, again.content, again.headers["idempotency-replayed"]) == (201, first.content, "true")
         for name in ("etag", "location", "log-position"):
             assert again.headers[name] == first.headers[name]
+
+
+COMMENT: tuple[str, dict[str, Any]] = ("comments", {"body": "with an id"})
+TIME: tuple[str, dict[str, Any]] = ("time-entries", {"minutes": 5})
+
+
+@pytest.mark.parametrize(("kind", "body"), [COMMENT, TIME])
+def test_a_client_may_make_an_entrys_id(site: Site, ann: Caller, kind: str, body: dict[str, Any]):
+    path, wanted = f"/tasks/{ann.new_task()['id']}/{kind}", str(uuid4())
+    key = uuid4().hex
+    with site.log.gains("task.commented" if kind == "comments" else "task.time_logged", "reservation.made"):
+        made = ann.post(path, {"id": wanted, **body}, idempotency_key=key)
+    assert (made.status_code, made.json()["id"], made.headers["location"]) == (201, wanted, f"/api/v1{path}/{wanted}")
+    with site.log.gains():
+        again = ann.post(path, {"id": wanted, **body}, idempotency_key=key)
+    assert (again.status_code, again.content, again.headers["idempotency-replayed"]) == (201, made.content, "true")
+    for wrong in ("0190f0c4-7a52-1bb1-8d0f-3f1d5b2a9c11", "x", 7):
+        assert pointers(ann.post(path, {"id": wrong, **body})) == ["#/id"]
+
+
+@pytest.mark.parametrize(("kind", "body"), [COMMENT, TIME])
+def test_an_id_that_anything_has_is_taken_whosever_it_is(site: Site, ann: Caller, bob: Caller, kind: str, body: dict[str, Any]):
+    task, theirs = ann.new_task(), bob.new_task()
+    ours = [ann.post(f"/tasks/{task['id']}/{of}", given).json()["id"] for of, given in (COMMENT, TIME)]  # ids that the server made
+    claimed = [str(uuid4()) for _ in range(2)]
+    for wanted, (of, given) in zip(claimed, (COMMENT, TIME), strict=True):
+        assert ann.post(f"/tasks/{task['id']}/{of}", {"id": wanted, **given}).status_code == 201
+    for who, task_id in ((ann, task["id"]), (ann, ann.new_task()["id"]), (bob, theirs["id"])):
+        with site.log.gains():
+            for taken in (*ours, *claimed, task["id"]):
+                told = problem(who.post(f"/tasks/{task_id}/{kind}", {"id": taken, **body}), 409, "id-taken")
+                assert told["detail"] == f"The id {taken} is taken; give another one, or none."
+    assert problem(ann.post("/tasks", {"id": claimed[0], "title": "x"}), 409, "id-taken")
+
+
+def test_of_two_that_want_one_id_at_a_time_one_has_it(site: Site, ann: Caller, bob: Caller):
+    for _ in range(10):
+        wanted, paths = str(uuid4()), [(who, f"/tasks/{who.new_task()['id']}/comments") for who in (ann, bob) for _ in range(2)]
+        with ThreadPoolExecutor(len(paths)) as pool:
+            answers = list(pool.map(lambda at, body={"id": wanted, "body": "mine"}: at[0].post(at[1], body), paths))
+        assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409]
+        assert {answer.json()["type"] for answer in answers if answer.status_code == 409} == {"/problems/id-taken"}
 
 
 def test_a_stale_version_is_refused_and_an_absent_task_is_404(site: Site, ann: Caller, bob: Caller):

@@ -12,6 +12,7 @@ import pytest
 
 from infrastructure.discovery import import_room
 from infrastructure.event_search import AuditSight, EventFilter, account_streams
+from infrastructure.history import ENTRY
 from tests.conftest import Database
 
 import_room("domain.aggregates")
@@ -64,6 +65,12 @@ def test_a_page_reads_what_is_ours_and_little_else(
         explained = connection.execute("EXPLAIN (ANALYZE, FORMAT JSON) " + statement.as_string(connection), parameters).fetchone()
         assert explained is not None
         assert rows_read(explained[0][0]["Plan"]) < 1_000, explained[0]
+
+
+def test_whether_an_entry_has_an_id_is_told_by_an_index(connection: psycopg.Connection[Any]) -> None:
+    explained = connection.execute(b"EXPLAIN (ANALYZE, FORMAT JSON) " + ENTRY.encode(), {"entry_id": str(OURS)}).fetchone()
+    assert explained is not None
+    assert rows_read(explained[0][0]["Plan"]) == 0, explained[0]
 
 
 def test_every_account_has_its_streams() -> None:
