@@ -37,7 +37,7 @@ class NewTimeEntry(ReasonBody):
     id: ClientId | None = None
     minutes: Annotated[int, Field(ge=1, le=MINUTES_MAX, examples=[45])]
     note: Annotated[str, NOTE] | None = None
-    spent_on: Annotated[Day | None, Field(description="Today in your time zone, if left out.")] = None
+    spent_on: Annotated[Day | None, Field(description="Not later than today in your time zone, which it is if left out.")] = None
 
 
 @router.post(

@@ -17,6 +17,7 @@ from domain.aggregates.tasks import Task
 from domain.aggregates.users import User
 from domain.commands.tasks import OfTask
 from domain.kernel.command import Context, Decision
+from domain.kernel.errors import Invalid
 from domain.kernel.ids import IdTaken, id_for
 from domain.kernel.ports import Store
 from domain.kernel.registry import handles
@@ -64,9 +65,11 @@ async def log_time(command: LogTime, store: Store, context: Context) -> Decision
     assert context.actor.id is not None, "the policy lets nobody else in"
     task = await store.get(Task, command.task_id)
     entry_id, claims = await _own_id(command, store, context)
-    spent_on = command.spent_on
-    if spent_on is None:
-        spent_on = local(context.now, (await store.peek(User, context.actor.id)).timezone).date()
+    zone = (await store.peek(User, context.actor.id)).timezone
+    today = local(context.now, zone).date()
+    spent_on = command.spent_on or today
+    if spent_on > today:
+        raise Invalid("#/spent_on", f"must not be later than today, which is {today.isoformat()} in your time zone ({zone})")
     task.log_time(entry_id=entry_id, by=context.actor.id, minutes=command.minutes, note=command.note, spent_on=spent_on)
     return Decision(save=(task, *claims), answer=task, facts={"id": str(entry_id), "spent_on": spent_on.isoformat()})
 

@@ -62,6 +62,21 @@ def test_time_is_spent_today_where_one_lives_unless_said_otherwise(site: Site):
         assert entry["spent_on"] in local
 
 
+def test_time_is_not_spent_before_it_has_come(site: Site):
+    for zone, hours in (("Pacific/Kiritimati", 14), ("Pacific/Pago_Pago", -11)):
+        somebody = site.log_in(site.account("z", timezone=zone))
+        path = f"/tasks/{somebody.new_task()['id']}/time-entries"
+        today = (datetime.now(UTC) + timedelta(hours=hours)).date()
+        for ahead in (2, 400):  # at midnight the first of them may be tomorrow by the time it is judged
+            with site.log.gains():
+                refused = somebody.post(path, {"minutes": 5, "spent_on": (today + timedelta(days=ahead)).isoformat()})
+                assert pointers(refused) == ["#/spent_on"]
+                assert f"({zone})" in problem(refused, 422, "validation-error")["errors"][0]["detail"]
+        for behind in (0, 1, 4_000):
+            day = (today - timedelta(days=behind)).isoformat()
+            assert somebody.post(path, {"minutes": 5, "spent_on": day}).json()["spent_on"] == day
+
+
 @pytest.mark.parametrize(
     ("path", "body", "pointer"),
     [

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import date
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import pytest
+
 from domain.aggregates.tasks import Task
-from domain.kernel.errors import NotFound
+from domain.commands.task_entries import LogTime
+from domain.kernel.errors import Invalid, NotFound
+from tests.support.asks import create_task, owner_of_a_clinic
+from tests.support.desk import Desk
 from tests.support.given import given
 from tests.support.world import ANN, BOB, CLINIC, THIS, fact, task_created
 
@@ -61,3 +67,25 @@ def test_a_comment_tells_assignee_creator_and_earlier_commenters_but_not_its_aut
         commented(author_id=THIS),
     )
     given(*others).when(say).then(commented(recipient_ids=(CLINIC, BOB, THIS)))
+
+
+@pytest.mark.parametrize(
+    ("zone", "now", "today"),
+    [
+        ("Pacific/Kiritimati", datetime(2026, 3, 1, 9, 59, 59, tzinfo=UTC), date(2026, 3, 1)),
+        ("Pacific/Kiritimati", datetime(2026, 3, 1, 10, tzinfo=UTC), date(2026, 3, 2)),
+        ("Pacific/Pago_Pago", datetime(2026, 3, 1, 10, 59, 59, tzinfo=UTC), date(2026, 2, 28)),
+        ("Pacific/Pago_Pago", datetime(2026, 3, 1, 11, tzinfo=UTC), date(2026, 3, 1)),
+    ],
+)
+async def test_time_is_spent_today_at_the_latest_by_the_calendar_of_whoever_logs_it(zone: str, now: datetime, today: date):
+    desk = Desk(now=now)
+    actor, _ = await owner_of_a_clinic(desk, timezone=zone)
+    task = (await desk.ask(create_task(), actor)).answer
+    log_time = LogTime(task_id=task.id, minutes=5, note="", spent_on=None)
+    assert (await desk.ask(log_time, actor)).facts["spent_on"] == today.isoformat()
+    assert (await desk.ask(replace(log_time, spent_on=today), actor)).events_count == 1
+    with pytest.raises(Invalid) as refused:
+        await desk.ask(replace(log_time, spent_on=today + timedelta(days=1)), actor)
+    detail = f"must not be later than today, which is {today.isoformat()} in your time zone ({zone})"
+    assert refused.value.errors == [{"pointer": "#/spent_on", "detail": detail, "type": "value_error"}]

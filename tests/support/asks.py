@@ -56,9 +56,9 @@ async def open_account(desk: Desk, email: str = "ann@example.com", **differing: 
     return user
 
 
-async def owner_of_a_clinic(desk: Desk, email: str = "ann@example.com") -> tuple[Actor, Organization]:
+async def owner_of_a_clinic(desk: Desk, email: str = "ann@example.com", **differing: Any) -> tuple[Actor, Organization]:
     """Somebody at work in their personal organization, and that organization."""
-    user = await open_account(desk, email)
+    user = await open_account(desk, email, **differing)
     actor = Actor(id=user.id, name="Ann", role=Role.OWNER, organization_id=user.home_organization_id, session_id=UUID(int=5))
     clinic, _ = await desk.store.load(Organization, user.home_organization_id, fresh=True)
     assert clinic is not None
