@@ -47,6 +47,10 @@ def _rising(days: list[int]) -> list[int]:
     return sorted(set(days))
 
 
+def _earliest_first(minutes: list[int]) -> list[int]:
+    return sorted(set(minutes), reverse=True)
+
+
 _CLOCK_SHAPE: dict[str, Any] = {"pattern": "^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$", "examples": ["09:00"]}
 TimeOfDay = Annotated[str, AfterValidator(_time_of_day), Field(json_schema_extra=_CLOCK_SHAPE)]
 Currency = Annotated[str, AfterValidator(_currency), Field(json_schema_extra={"pattern": "^[A-Z]{3}$", "examples": ["EUR"]})]
@@ -89,7 +93,11 @@ class SettingsPatch(ReasonBody):
     timezone: Zone = "UTC"
     currency: Currency = DEFAULT_CURRENCY
     require_change_reason: bool = False
-    reminder_minutes: Annotated[list[Annotated[int, Field(ge=1, le=100_000)]], Field(max_length=10)] = []
+    reminder_minutes: Annotated[
+        list[Annotated[int, Field(ge=1, le=100_000)]],
+        Field(max_length=10, description="Before an appointment; doubles count once, kept with the longest first.", examples=[[1440, 60]]),
+        AfterValidator(_earliest_first),
+    ] = []
 
 
 @router.post("", status_code=201, response_model=OrganizationOut, operation_id="createOrganization", responses=commands())

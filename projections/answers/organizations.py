@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
 from uuid import UUID
+
+from pydantic import Field
 
 from domain.kernel.actor import Role
 from infrastructure.http.values import Answer
@@ -35,5 +38,5 @@ class SettingsOut(Answer):
     timezone: str
     currency: str
     require_change_reason: bool
-    reminder_minutes: list[int]
+    reminder_minutes: Annotated[list[int], Field(description="Before an appointment; each once, the longest first.")]
     version: int

@@ -144,5 +144,13 @@ def test_bad_settings_are_refused(site: Site, owner: Caller, change: dict[str, A
         problem(owner.patch(settings_path(owner), change), 422, "validation-error")
 
 
+def test_reminders_are_kept_each_once_the_longest_first(site: Site, owner: Caller):
+    kept = owner.patch(settings_path(owner), {"reminder_minutes": [60, 5, 1440, 60, 5]})
+    assert kept.json()["reminder_minutes"] == [1440, 60, 5]
+    with site.log.gains():
+        same = owner.patch(settings_path(owner), {"reminder_minutes": [5, 60, 1440]})
+    assert (same.status_code, same.json()["version"]) == (200, kept.json()["version"])
+
+
 def test_week_days_are_kept_in_order_each_once(owner: Caller):
     assert owner.patch(settings_path(owner), {"week_days": [5, 1, 5]}).json()["week_days"] == [1, 5]
