@@ -89,13 +89,16 @@ def told(outcome: Outcome) -> Headers:
     return headers
 
 
-async def note(call: Call, fact: AggregateEvent | None, *, reason: str | None = None, facts: Mapping[str, Any] | None = None) -> int:
+async def note(
+    call: Call, fact: AggregateEvent | None, *, reason: str | None = None, facts: Mapping[str, Any] | None = None, within: Any = None
+) -> int:
     """Store a fact, if there is one, in the circumstances of the request, with its idempotency key and the answer; its position.
 
-    Errors: KeyRepeated."""
+    `within`: a connection in whose transaction it is stored, as the last thing that this does.  Errors: KeyRepeated."""
     bus = call.services.bus
     assert bus is not None, "command routes run in processes that can write"
-    return await bus.note(fact, call.actor, _context(call, call.change_reason() or _told(reason)), key=_key(call), facts=facts)
+    context = _context(call, call.change_reason() or _told(reason))
+    return await bus.note(fact, call.actor, context, key=_key(call), facts=facts, within=within)
 
 
 async def answered(call: Call) -> Outcome | None:

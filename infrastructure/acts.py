@@ -1,13 +1,19 @@
-"""What administrators do at the command line is an event too, stored in the transaction of the act itself."""
+"""What administrators do, over HTTP or at the command line, is an event too, stored in the transaction of the act itself."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, LiteralString
 
 import orjson
+import psycopg
 from eventsourcing.domain import AggregateEvent
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from domain.kernel.errors import OutcomeUnknown, Unavailable
 from infrastructure.clock import new_id
 from infrastructure.event_store.keyring import OpenSeals
 from infrastructure.event_store.transcoding import encode, type_of_event
@@ -23,6 +29,22 @@ class Done:
     answer: Any = None
     about: str = ""
     changed: bool = True  # False: all was so already; there is nothing to tell of
+
+
+@asynccontextmanager
+async def transaction(pool: AsyncConnectionPool[AsyncConnection[Any]]) -> AsyncIterator[AsyncConnection[Any]]:
+    """A connection in a transaction.  Errors: Unavailable: all is undone; OutcomeUnknown: it was lost at COMMIT."""
+    committing: AsyncConnection[Any] | None = None
+    try:
+        async with pool.connection() as connection, connection.transaction():
+            yield connection
+            committing = connection
+    except PoolTimeout as error:
+        raise Unavailable from error
+    except psycopg.OperationalError as error:
+        # With a code, on a connection that lives on, it is the server itself that says that the transaction is undone.
+        unknown = committing is not None and (committing.closed or error.sqlstate is None)
+        raise (OutcomeUnknown if unknown else Unavailable) from error
 
 
 def batch_of(fact: AggregateEvent, reason: str | None = None) -> dict[str, str]:

@@ -192,10 +192,12 @@ class CommandBus:
         *,
         key: IdempotencyKey | None = None,
         facts: Mapping[str, Any] | None = None,
+        within: Any = None,
     ) -> int:
         """Store a fact that no command decides and no version guards, such as a refusal.  Answers its position.
 
-        None: nothing happened.  `key`: kept with it, and with `facts`, the answer.  Errors: KeyRepeated; see `answered`.
+        None: nothing happened.  `key`: kept with it, and with `facts`, the answer.  `within`: a connection in whose transaction all
+        of it is stored, or not.  Errors: KeyRepeated; see `answered`.
         """
         if event is None and key is None:
             return await self._store.log.head()
@@ -204,7 +206,7 @@ class CommandBus:
             metadata = await self._metadata.write(actor, context, about=getattr(event, "subject_id", None))
             streams = (await self._store.encode_fact(event, metadata, actor.id, actor.organization_id),)
         receipt = None if key is None else Receipt(key, orjson.dumps({"facts": dict(facts or {})}, default=str).decode())
-        stored = await self._store.log.append(Append(new_id(), streams, actor.session_id, receipt))
+        stored = await self._store.log.append(Append(new_id(), streams, actor.session_id, receipt), within=within)
         return stored.last_position
 
     async def answered(self, key: IdempotencyKey) -> Outcome | None:

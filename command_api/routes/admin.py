@@ -1,4 +1,4 @@
-"""What superusers do to read models.  Each act is an event; it is stored before it is done.  Source: contract, section 10."""
+"""What superusers do to read models.  Each act is an event, stored in the transaction of the act.  Source: contract, section 10."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from command_api.dependencies import answered, note, told
 from domain.aggregates.operations import Operations
 from domain.kernel.errors import Conflict
 from infrastructure import failed_jobs
-from infrastructure.acts import Done
+from infrastructure.acts import Done, transaction
 from infrastructure.event_store.records import KeyRepeated
 from infrastructure.http.call import Call, Reply, json_reply
 from infrastructure.http.documents import CommandCall, commands
@@ -138,16 +138,18 @@ async def _retry_either(connection: Any, name: UUID) -> Done:
 
 
 async def _act(call: Call, reason: str | None, act: str, kind: str, name: Any, do: Act, *, status: int = 204) -> Reply:
-    """The act is committed once its event is stored: refused or lost before that, there is neither.  What changes nothing is no event."""
+    """The act, its event and the answer to a repeat are one transaction: whatever is lost, there are all or none (decision record 0029).
+
+    What changes nothing is no event."""
     if (before := await answered(call)) is not None:
         return _acted(before, status)
     try:
-        async with call.services.pool.connection() as connection, connection.transaction():
+        async with transaction(call.services.pool) as connection:
             came_to = await do(connection, name)
             done = came_to if isinstance(came_to, Done) else Done(came_to)
             facts = {"answer": orjson.loads(json_bytes(done.answer))}
             fact = Operations.request(act, kind, name, done.about) if done.changed else None
-            position = await note(call, fact, reason=reason, facts=facts)
+            position = await note(call, fact, reason=reason, facts=facts, within=connection)
     except KeyRepeated:  # a twin was faster
         if (before := await answered(call)) is None:
             raise Conflict from None

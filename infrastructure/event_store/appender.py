@@ -12,17 +12,15 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 from typing import Any, LiteralString
 
-import orjson
 import psycopg
 import structlog
 
 from domain.kernel.errors import OutcomeUnknown, Unavailable
-from infrastructure.event_store.records import EPOCH, Append, AppendStatistics, KeyRepeated, Stored, VersionConflict
+from infrastructure.event_store.calls import APPEND, batch_of, stored
+from infrastructure.event_store.records import Append, AppendStatistics, KeyRepeated, Stored, VersionConflict
 
-APPEND = "SELECT n, outcome, first_position, micros, events FROM log.append(%s::jsonb, %s)"
 WHO_AM_I = "SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()"
 END_BACKEND = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE pid = %s AND backend_start = %s"
 MAX_BATCH_APPENDS = 256
@@ -150,7 +148,7 @@ class Appender:
 
     async def _write(self, batch: list[Waiting]) -> None:
         started = time.perf_counter()
-        payload = orjson.dumps([_row(a) for a, _ in batch]).decode()
+        payload = batch_of(append for append, _ in batch)
         connection = await self._connected()  # an error here: nothing was sent
         try:
             rows = await self._call(connection, payload, resolve=False)
@@ -214,20 +212,14 @@ class Appender:
             await self._write([item])
 
     def _settle(self, batch: list[Waiting], rows: list[tuple[Any, ...]]) -> None:
-        for (_, future), (_, outcome, first, micros, events) in zip(batch, rows, strict=True):
+        for (_, future), row in zip(batch, rows, strict=True):
             if future.done():
                 continue  # the caller has gone; what is stored stays stored
-            if outcome == "stored":
-                if events:
-                    future.set_result(Stored(first, first + events - 1, EPOCH + timedelta(microseconds=micros)))
-                else:
-                    future.set_result(Stored(first, first, None))
-            elif outcome == "conflict":
+            try:
+                future.set_result(stored(row))
+            except (VersionConflict, KeyRepeated) as refusal:
                 self.statistics.refused += 1
-                future.set_exception(VersionConflict())
-            else:
-                self.statistics.refused += 1
-                future.set_exception(KeyRepeated())
+                future.set_exception(refusal)
 
     def _count(self, batch: list[Waiting], seconds: float) -> None:
         events = sum(a.events_count for a, _ in batch)
@@ -248,19 +240,6 @@ async def _is_alive(connection: psycopg.AsyncConnection[Any]) -> bool:
         await connection.close()
         return False
     return True
-
-
-def _row(append: Append) -> list[Any]:
-    receipt = append.receipt
-    return [
-        append.append_id,
-        append.session_id,
-        None if receipt is None else [receipt.key.caller_id, receipt.key.key, receipt.key.fingerprint, receipt.outcome],
-        [
-            [s.stream_id, s.expected, [[e.topic, e.topic_version, e.organization_id, e.actor_id, e.data, e.metadata] for e in s.events]]
-            for s in append.streams
-        ],
-    ]
 
 
 def _refuse(batch: list[Waiting], error: BaseException) -> None:

@@ -13,6 +13,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from domain.kernel.errors import Unavailable
 from infrastructure.event_store.appender import Appender
+from infrastructure.event_store.calls import append_within
 from infrastructure.event_store.records import Append, KeptReceipt, Stored, StoredEvent
 
 Pool = AsyncConnectionPool[AsyncConnection[Any]]
@@ -64,8 +65,11 @@ LAST_VERSION = 2_147_483_647
 class EventLog(Protocol):
     """What an append-only log must be able to do.  Every adapter passes `tests/contracts/event_store.py`."""
 
-    async def append(self, append: Append) -> Stored:
-        """Errors: VersionConflict, KeyRepeated, Unavailable, OutcomeUnknown."""
+    async def append(self, append: Append, *, within: Any = None) -> Stored:
+        """`within`: a connection in whose transaction it is stored, as the last thing that this does, or not at all.
+
+        Errors: VersionConflict, KeyRepeated, Unavailable, OutcomeUnknown.
+        """
         ...
 
     async def stream(self, stream_id: UUID, *, after: int = 0, upto: int = LAST_VERSION) -> list[StoredEvent]:
@@ -114,8 +118,8 @@ class PostgresLog:
         self._pool = pool
         self._wrote = wrote
 
-    async def append(self, append: Append) -> Stored:
-        stored = await self._appender.append(append)
+    async def append(self, append: Append, *, within: Any = None) -> Stored:
+        stored = await (self._appender.append(append) if within is None else append_within(within, append))
         if self._wrote is not None and append.session_id is not None:
             await self._wrote(append.session_id)
         return stored

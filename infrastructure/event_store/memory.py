@@ -22,7 +22,8 @@ class MemoryLog:
         self._receipts: dict[tuple[UUID, str], tuple[KeptReceipt, datetime]] = {}
         self._snapshots: dict[UUID, tuple[str, int, bytes]] = {}
 
-    async def append(self, append: Append) -> Stored:
+    async def append(self, append: Append, *, within: object = None) -> Stored:
+        assert within is None, "memory knows no transactions"
         if append.receipt is not None and await self.receipt(append.receipt.key.caller_id, append.receipt.key.key) is not None:
             raise KeyRepeated
         for stream in append.streams:

@@ -32,7 +32,6 @@ OURS = modules(*ROOMS, "benchmarks", "tests")
 LINES_MAX, FUNCTION_LINES_MAX = 250, 40
 # Pages and functions that are longer, and why.
 LONG_PAGES = {
-    "infrastructure/event_store/appender.py": "the writer's loop and what it does about a lost COMMIT are read together",
     "domain/aggregates/users.py": "an account has many facts, each of a few lines",
     "domain/aggregates/organizations.py": "likewise",
     "tests/projections/history.py": "one long story, told in the order in which it happens",

@@ -33,7 +33,7 @@ class GatedLog(MemoryLog):
         self.gate = asyncio.Event()
         self.waiting = 0
 
-    async def append(self, append: Append) -> Stored:
+    async def append(self, append: Append, *, within: object = None) -> Stored:
         self.waiting += 1
         await self.gate.wait()
         return await super().append(append)
