@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Annotated
@@ -109,7 +109,7 @@ async def _missed(call: Call, topics: frozenset[str], live: Live, after: int, up
         for begin in range(0, len(page), PART_EVENTS):
             if (actor := await _still_there(call)) is None:
                 return
-            if message := b"".join(seen.message for seen in page[begin : begin + PART_EVENTS] if _sees(actor, topics, seen)):
+            if message := await _told_of(call, actor, topics, page[begin : begin + PART_EVENTS]):
                 yield message
 
 
@@ -121,7 +121,7 @@ async def _from_now_on(call: Call, topics: frozenset[str], watcher: Watcher, sen
         if watcher.lost:
             sent, watcher.lost = max(sent, watcher.lost), 0
             message = _resync(sent)
-        message += b"".join(seen.message for seen in watcher.take(PART_EVENTS) if seen.position > sent and _sees(actor, topics, seen))
+        message += await _told_of(call, actor, topics, [seen for seen in watcher.take(PART_EVENTS) if seen.position > sent])
         if not message and time.monotonic() - spoke_at >= HEARTBEAT_SECONDS:
             message = b": still here\n\n"
         if message:
@@ -148,9 +148,35 @@ async def _still_there(call: Call) -> Actor | None:
     return None if role is None and not user.superuser else replace(actor, role=role, superuser=user.superuser)
 
 
+async def _told_of(call: Call, actor: Actor, topics: frozenset[str], page: Sequence[Seen]) -> bytes:
+    """Messages of what the caller may see."""
+    return b"".join(
+        [
+            seen.message
+            for seen in page
+            if _sees(actor, topics, seen) or (NOTIFICATIONS in topics and actor.id in seen.told and await _is_notified(call, actor, seen))
+        ]
+    )
+
+
+async def _is_notified(call: Call, actor: Actor, seen: Seen) -> bool:
+    """Whether a notification to the caller is theirs to see, in whichever organization: by their role there today.
+
+    Who once commented on a task hears of new comments; not any more once the task is out of their sight.
+    """
+    if seen.organization_id is None:
+        return True  # of their own account
+    if seen.organization_id != actor.organization_id:
+        organization = await call.services.rights.organization(seen.organization_id)
+        if organization is None or organization.deleted:
+            return False
+        actor = replace(actor, role=organization.role_of(actor.id))
+    if seen.stream_type == "task":
+        return _reaches(actor, "tasks.see", seen)
+    return actor.superuser or actor.role is not None
+
+
 def _sees(actor: Actor, topics: frozenset[str], seen: Seen) -> bool:
-    if NOTIFICATIONS in topics and actor.id in seen.told:
-        return True
     if seen.organization_id != actor.organization_id:
         return False
     permissions = [TOPICS[topic][seen.stream_type] for topic in topics if seen.stream_type in TOPICS[topic]]

@@ -10,8 +10,9 @@ from uuid import UUID
 import pytest
 
 from domain.commands.erasures import ErasePerson
-from domain.commands.members import ChangeRole
+from domain.commands.members import AddMember, ChangeRole, RemoveMember
 from domain.commands.sessions import LogOut
+from domain.commands.task_entries import CommentOnTask
 from domain.kernel.actor import Actor, Role
 from domain.kernel.errors import Unavailable
 from infrastructure import live as live_module
@@ -19,7 +20,7 @@ from infrastructure import watching
 from infrastructure.event_store import keyring
 from query_api.routes import stream
 from tests.conftest import Database
-from tests.support.asks import revise
+from tests.support.asks import create_task, revise
 from tests.support.house import House, logged_in, opened_house
 from tests.support.wait import until
 
@@ -107,14 +108,43 @@ async def test_who_waits_to_be_told_holds_up_nobody_else_and_misses_nothing(hous
 
     bob = await house.member("bob", Role.USER)
     house.live.told = told
-    waiting, plain = await house.watching(bob, "notifications,tasks"), await house.watching(house.owner)
-    await house.task("one")
+    waiting, plain = await house.watching(bob, "notifications"), await house.watching(house.owner)
+    await house.task("one", assignee_id=bob.id)
     assert await plain.titles(1) == ["one"]
-    await house.task("two")
+    await house.task("two", assignee_id=bob.id)
     assert await plain.titles(1) == ["two"]
     assert not house.live._telling.position >= await house.head()
     known.set()
     assert await waiting.titles(2) == ["one", "two"]
+
+
+async def test_who_is_notified_of_what_is_out_of_their_sight_by_now_is_not_sent_it(house: House) -> None:
+    """A stream told earlier commenters of each new comment, though the task was somebody else's, or they were out of the organization."""
+    bob, eve = await house.member("bob", Role.USER), await house.member("eve", Role.STAFF)
+    assert bob.id is not None
+
+    async def told(after: int, upto: int) -> dict[int, frozenset[UUID]]:
+        assert bob.id is not None
+        assert eve.id is not None
+        return dict.fromkeys(range(after + 1, upto + 1), frozenset({bob.id, eve.id}))
+
+    house.live.told = told
+    at_home = await house.at_home(bob)
+    before = await house.head()
+    as_it_happens = [await house.watching(who, "notifications") for who in (bob, at_home, eve)]
+    task = await house.task("Bob's", assignee_id=bob.id)
+    await house.desk.ask(revise(task, title="Nobody's", assignee_id=None), house.owner)
+    await house.desk.ask(CommentOnTask(task_id=task.id, body="not for Bob"), house.owner)
+    await house.desk.ask(revise(task, title="Bob's again", assignee_id=bob.id), house.owner)
+    resumed = [await house.watching(who, "notifications", after=before) for who in (bob, at_home, eve)]
+    for of_bob, of_him_at_home, of_eve in (as_it_happens, resumed):
+        assert [await reader.titles(1) for reader in (of_bob, of_him_at_home)] == [["Bob's"], ["Bob's"]]
+        assert [(await reader.next())["version"] for reader in (of_bob, of_him_at_home)] == [4, 4]
+        assert [(await of_eve.next())["version"] for _ in range(4)] == [1, 2, 3, 4]
+    await house.desk.ask(RemoveMember(organization_id=house.clinic_id, user_id=bob.id), house.owner)
+    await house.task("Bob is out")
+    await house.desk.ask(create_task(title="At home"), at_home)
+    assert [await reader.titles(1) for reader in (as_it_happens[1], resumed[1])] == [["At home"], ["At home"]]
 
 
 async def test_when_too_much_waits_to_be_told_it_begins_anew(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,6 +180,9 @@ async def test_what_is_hidden_is_not_sent_and_who_is_erased_is_not_named(house: 
     monkeypatch.setattr(keyring, "KEPT_SECONDS", 0.2)
     before = await house.head()
     user_id, _ = await logged_in(house.desk, "zacharias")
+    him = await house.at_home(Actor(id=user_id))
+    assert him.organization_id is not None
+    await house.desk.ask(AddMember(organization_id=him.organization_id, email="ann@example.com", role=Role.STAFF), him)
     registered = next(row.position for row in await house.desk.rows(before) if row.topic == "user.registered")
 
     async def told(after: int, upto: int) -> dict[int, frozenset[UUID]]:

@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -79,6 +79,13 @@ class House:
         user_id, session_id = await logged_in(self.desk, name)
         await self.desk.ask(AddMember(organization_id=self.clinic_id, email=f"{name}@example.com", role=role), self.owner)
         return Actor(id=user_id, name=name, role=role, organization_id=self.clinic_id, session_id=session_id)
+
+    async def at_home(self, member: Actor) -> Actor:
+        """The same person, in the organization of their own."""
+        assert member.id is not None
+        user = await self.rights.user(member.id)
+        assert user is not None
+        return replace(member, role=Role.OWNER, organization_id=user.home_organization_id)
 
     async def task(self, title: str = "A task", **members: Any) -> Task:
         answer = (await self.desk.ask(create_task(title=title, **members), self.owner)).answer
