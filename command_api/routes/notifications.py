@@ -15,7 +15,7 @@ from infrastructure.http.documents import CommandCall, commands
 from infrastructure.http.routing import Router, access
 from infrastructure.http.values import ReasonBody, iso
 from projections.answers.notifications import NotificationOut
-from projections.read_models.notifications import notification, unread
+from projections.read_models.notifications import in_words, notification, unread
 
 router = Router(prefix="/notifications", tags=["notifications"])
 
@@ -28,7 +28,7 @@ async def read(notification_id: UUID, call: CommandCall, body: ReasonBody | None
     found = await candidates(call, notification(notification_id, user_id, call.actor.session_id))
     if found["body"] is None:
         raise NotFound(kind="notification", id=notification_id)
-    members: dict[str, Any] = orjson.loads(found["body"])
+    members: dict[str, Any] = orjson.loads(in_words(found["body"]))
     is_new = members["read_at"] is None
     command = ReadNotifications(user_id=user_id, notification_ids=(notification_id,) if is_new else ())
     outcome = await run(call, command, reason=body.reason if body else None)

@@ -4,16 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones, reset_tzpath
+
+# From the pinned package `tzdata` alone: what a machine happens to have differs from one to the next (decision 0030).
+reset_tzpath(to=())
+ZoneInfo.clear_cache()
+NAMES = frozenset(available_timezones()) - {"Factory"}  # that one is no place, but a clock that nobody has set
 
 DAYS_AHEAD = 15  # two weeks: a week day whose hours are swallowed by a jump of the clock comes again in the next
 _STEP = timedelta(hours=3)  # no zone changes its offset twice in that time
 _SECOND = timedelta(seconds=1)
 
 
+def clock(zone: str) -> ZoneInfo:
+    """The clock of an IANA name; UTC, should the name be known no more: what the log holds outlives a time zone database."""
+    try:
+        return ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo("UTC")
+
+
 def local(at: datetime, zone: str) -> datetime:
     """The moment as people there have it.  `zone`: an IANA name."""
-    return at.astimezone(ZoneInfo(zone))
+    return at.astimezone(clock(zone))
 
 
 def next_midnight(at: datetime, zone: str) -> datetime:
@@ -28,7 +41,7 @@ def moments(at: datetime, zone: str, of_day: time) -> Iterator[datetime]:
     Between two of them it runs on evenly and never passes that time; so whatever depends on the clock alone, and begins at that
     time of day, can begin at these moments only.
     """
-    there = ZoneInfo(zone)
+    there = clock(zone)
     today = at.astimezone(there).date()
     found = set(_jumps(at, there))
     for ahead in range(-1, DAYS_AHEAD):

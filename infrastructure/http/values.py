@@ -7,7 +7,6 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Annotated, Any
-from zoneinfo import available_timezones
 
 import orjson
 from pydantic import (
@@ -24,6 +23,8 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
+from domain.kernel.zones import NAMES
+
 # C0 but tab, LF and CR in text of several lines; DEL and C1; lone surrogates.
 _LINE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _LINES = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -31,7 +32,6 @@ _LINES = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _MARKS = "".join(chr(c) for c in range(0x300, 0x1E94B) if unicodedata.combining(chr(c)))
 _PILE = re.compile(f"[{_MARKS}]{{31}}")
 _LONGER = 4  # at most so many times as long is a text before it is composed
-_ZONES = frozenset(available_timezones())
 _IN_LINE = r"\u0000-\u001f\u007f-\u009f"  # not to be in text of one line
 _IN_LINES = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f"
 
@@ -129,7 +129,7 @@ Day = Annotated[date, Strict(False), BeforeValidator(_whole_day)]
 
 
 def _zone(name: str) -> str:
-    if name not in _ZONES:
+    if name not in NAMES:
         raise ValueError("must be an IANA time zone name, such as Europe/Berlin")
     return name
 

@@ -6,9 +6,15 @@ goes by its name, an erased person reads `[erased]`, and what somebody may no lo
 
 from __future__ import annotations
 
+import re
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
+import orjson
+
 from domain.kernel.permissions import MATRIX, Reach
+from domain.kernel.zones import local
 from projections.columns import Id, Time
 from projections.registry import Index, read_model
 from projections.rows import Row
@@ -47,6 +53,8 @@ def _roles(how_far: Reach) -> str:
     return ", ".join(f"'{role}'" for role, found in MATRIX["tasks.see"].items() if found is how_far)
 
 
+_MARK_IN_JSON = r"\u0001"
+_DUE_TIME = re.compile(r"\x01([^|\x01]+)\|([^|\x01]+)\x01")
 MODELS = ("notifications", "tasks", "comments", "organizations", "users", "sessions")
 SOURCE = """
     read_models.notifications t
@@ -68,7 +76,8 @@ SEEN = f"""
 """
 MINE = "t.user_id = %(user_id)s"
 ACTOR = "coalesce(a.full_name, a.username, a.email, 'Somebody')"
-DUE = "to_char(t.due_at AT TIME ZONE u.timezone, 'YYYY-MM-DD HH24:MI') || ' (' || u.timezone || ')'"
+# Between marks that no text has: `in_words` says it by the reader's clock, of which Postgres may know another rule than we do, or none.
+DUE = "chr(1) || to_char(t.due_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') || '|' || u.timezone || chr(1)"
 TITLE = """
     CASE t.kind
         WHEN 'task_assigned' THEN 'Assigned to you: ' || k.title
@@ -132,7 +141,7 @@ OF_EVENT = f"""
 
 
 def notification_list(user_id: UUID, session_id: UUID | None, unread: bool | None, page: Page) -> Statement:
-    """Columns: items (JSON array), total, last_key (JSON array or null), checkpoint, required."""
+    """Columns: items (JSON array for `in_words`), total, last_key (JSON array or null), checkpoint, required."""
     conditions = [MINE, SEEN]
     if unread is not None:
         conditions.append(f"t.read_at IS {'' if unread else 'NOT '}NULL")
@@ -140,7 +149,7 @@ def notification_list(user_id: UUID, session_id: UUID | None, unread: bool | Non
 
 
 def notification(notification_id: UUID, user_id: UUID, session_id: UUID | None) -> Statement:
-    """Columns: body (JSON; null: none of theirs), checkpoint, required."""
+    """Columns: body (JSON for `in_words`; null: none of theirs), checkpoint, required."""
     return Statement(ONE, _of(user_id, session_id) | {"notification_id": notification_id}, MODELS)
 
 
@@ -155,8 +164,29 @@ def unread(user_id: UUID, session_id: UUID | None) -> Statement:
 
 
 def of_event(position: int) -> Statement:
-    """Who is to be told of an event, and in which words.  Columns: items (JSON array), checkpoint, required."""
+    """Who is to be told of an event, and in which words.  Columns: items (JSON array for `in_words`), checkpoint, required."""
     return Statement(OF_EVENT, {"position": position}, MODELS)
+
+
+def in_words(found: str) -> str:
+    """A notification, or an array of them, in JSON: due times as the reader's clock shows them."""
+    if _MARK_IN_JSON not in found:
+        return found
+    return orjson.dumps(_said(orjson.loads(found))).decode()
+
+
+def _said(found: Any) -> Any:
+    if isinstance(found, list):
+        return [_said(one) for one in found]
+    return {**found, "body": _DUE_TIME.sub(lambda due: _by_the_clock(due[1], due[2]), found["body"])}
+
+
+def _by_the_clock(due_at: str, zone: str) -> str:
+    try:
+        there = local(datetime.fromisoformat(due_at), zone)
+    except OverflowError:  # the first or the last day that there is, and another one there
+        there = datetime.fromisoformat(due_at)
+    return f"{there.replace(tzinfo=None).isoformat(' ', 'minutes')} ({there.tzinfo})"
 
 
 def _of(user_id: UUID, session_id: UUID | None) -> dict[str, UUID | None]:

@@ -14,6 +14,7 @@ from fastapi import Query
 from pydantic import BeforeValidator, Field, TypeAdapter, WithJsonSchema
 
 from domain.kernel.permissions import Reach, reach
+from domain.kernel.zones import clock
 from infrastructure.http.call import Call, Reply
 from infrastructure.http.documents import QueryCall, problems
 from infrastructure.http.problems import InvalidRequest, RoleForbids
@@ -115,7 +116,7 @@ async def _asked(query: AnalyticsQuery, call: Call) -> Asked:
         if assignee_id not in (None, call.actor.id):
             raise RoleForbids(role=call.actor.role)
         assignee_id = call.actor.id
-    zone = ZoneInfo((await read(call, zone_of(call.actor.id, call.actor.session_id)))["timezone"])
+    zone = clock((await read(call, zone_of(call.actor.id, call.actor.session_id)))["timezone"])
     now = call.services.clock.now()
     try:
         given = None if query.to is None else instant(query.to, zone)

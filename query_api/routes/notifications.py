@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Query
@@ -14,8 +14,9 @@ from infrastructure.http.paging import Page
 from infrastructure.http.routing import Router, access
 from infrastructure.http.values import Answer
 from projections.answers.notifications import NotificationOut
-from projections.read_models.notifications import LISTING, notification_list, unread_count
-from query_api.dependencies import listed, plain, read, sort_keys, sorts
+from projections.read_models.notifications import LISTING, in_words, notification_list, unread_count
+from projections.statements import Page as ListPage
+from query_api.dependencies import listed_by, plain, read, sort_keys, sorts
 
 router = Router(prefix="/notifications", tags=["notifications"])
 
@@ -49,7 +50,12 @@ async def notifications(query: Annotated[NotificationsQuery, Query()], call: Que
     """What you are to know, newest first."""
     user_id, session_id = _caller(call), call.actor.session_id
     unread = None if query.unread is None else query.unread == "true"
-    return await listed(call, query, lambda q: sort_keys(q.sort), lambda q, page: notification_list(user_id, session_id, unread, page))
+
+    async def fetch(_: NotificationsQuery, page: ListPage) -> dict[str, Any]:
+        row = await read(call, notification_list(user_id, session_id, unread, page))
+        return {**row, "items": in_words(row["items"])}
+
+    return await listed_by(call, query, lambda asked: sort_keys(asked.sort), fetch)
 
 
 @router.get("/unread-count", response_model=UnreadOut, operation_id="countUnreadNotifications", responses=problems())

@@ -153,8 +153,8 @@ def test_the_next_midnight_is_the_first_moment_of_a_later_day(zone: str, at: dat
         ("Asia/Kolkata", "2026-11-20 12:00", "2026-11-20 18:30"),
         ("Asia/Kolkata", "2026-11-20 18:30", "2026-11-21 18:30"),
         ("Asia/Beirut", "2026-03-28 12:00", "2026-03-28 22:00"),  # 00:00 is 01:00
-        ("America/Havana", "2026-11-01 03:00", "2026-11-01 04:00"),
-        ("America/Havana", "2026-11-01 04:30", "2026-11-02 05:00"),  # 00:30 comes twice
+        ("America/Havana", "2024-11-03 03:00", "2024-11-03 04:00"),
+        ("America/Havana", "2024-11-03 04:30", "2024-11-04 05:00"),  # 00:30 comes twice
         ("America/Santiago", "2026-04-05 02:30", "2026-04-05 04:00"),  # at midnight it is 23:00 again
     ],
 )

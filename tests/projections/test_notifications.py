@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import orjson
+
 from projections.read_models.deadlines import due
-from projections.read_models.notifications import MODELS, notification_list, of_event, unread
+from projections.read_models.notifications import MODELS, in_words, notification_list, of_event, unread
 from projections.registry import load
 from projections.statements import Page
 from tests.conftest import Database
@@ -38,7 +40,8 @@ PEOPLE = [
 
 def told(database: Database, user_id: UUID) -> list[tuple[str, str]]:
     """(kind, body), newest first."""
-    found: list[dict[str, Any]] = read(database.app_url, notification_list(user_id, None, None, Page()))["items"]
+    items = read(database.app_url, notification_list(user_id, None, None, Page()))["items"]
+    found: list[dict[str, Any]] = orjson.loads(in_words(orjson.dumps(items).decode()))
     return [(item["kind"], item["body"]) for item in found]
 
 
@@ -62,6 +65,27 @@ async def test_what_is_told_in_which_words(database: Database) -> None:
     assert told(database, ANN) == []
     mailed = read(database.app_url, of_event(head))["items"]
     assert [(one["user_id"], one["kind"], one["title"]) for one in mailed] == [(str(BOB), "task_overdue", "Overdue: Sweep")]
+
+
+async def test_due_times_are_told_by_our_clock_also_where_postgres_knows_another_rule_or_none(database: Database) -> None:
+    """Vancouver keeps its summer time from 2026 on, which not every time zone database knows; of `localtime` Postgres knows nothing."""
+    forever, never = datetime(2026, 12, 24, 7, 30, tzinfo=UTC), datetime(1, 1, 1, tzinfo=UTC)
+    carl = UUID(int=77)
+    facts = [
+        registered(BOB, "bob@example.com", timezone="America/Vancouver"),
+        registered(carl, "carl@example.com", timezone="localtime"),
+        founded(CLINIC),
+        *(member_added(CLINIC, who, "developer") for who in (BOB, carl)),
+        *(created(task, title="at \\u00012026|UTC\\u0001", assignee_id=who) for task, who in ((ONE, BOB), (TWO, carl))),
+        *(told_of_due(task, "missed", who, at) for task, who in ((ONE, BOB), (TWO, carl)) for at in (never, forever)),
+    ]
+    await projected(database.app_url, load().chosen(MODELS), append(database.app_url, *facts))
+    told_of = {who: [body.rpartition(" at ")[2] for kind, body in told(database, who) if kind == "task_overdue"] for who in (BOB, carl)}
+    assert told_of == {
+        BOB: ["2026-12-24 00:30 (America/Vancouver).", "0001-01-01 00:00 (UTC)."],
+        carl: ["2026-12-24 07:30 (UTC).", "0001-01-01 00:00 (UTC)."],
+    }
+    assert '"at \\u00012026|UTC\\u0001"' in told(database, BOB)[0][1], "what people write is left as it is"
 
 
 async def test_a_rebuild_gives_the_same_ids_and_keeps_what_was_read(database: Database) -> None:

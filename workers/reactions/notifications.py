@@ -14,7 +14,7 @@ from domain.aggregates.deadlines import Deadline
 from domain.aggregates.organizations import Organization
 from domain.aggregates.sessions import UserSessions
 from domain.aggregates.tasks import Task
-from projections.read_models.notifications import of_event
+from projections.read_models.notifications import in_words, of_event
 from workers.acting import Act
 from workers.queues import MAIL_RETRIES, Queue
 from workers.registry import Recorded, reacts_to
@@ -41,5 +41,5 @@ from workers.registry import Recorded, reacts_to
 async def mail(event: Recorded[Any], act: Act) -> None:
     """Whenever somebody is notified, tell them by mail too.  Retried: while the read models are behind."""
     row = await act.read(of_event(event.position))
-    for told in orjson.loads(row["items"]):
+    for told in orjson.loads(in_words(row["items"])):
         await act.mail_to(UUID(told["user_id"]), "notification", kind=told["kind"], title=told["title"], body=told["body"])
