@@ -213,7 +213,8 @@ async def _set_paused(connection: Connection, model: str, *, paused: bool) -> Do
     async with connection.transaction():
         changed = (await connection.execute(PAUSE, {"model": model, "paused": paused})).rowcount > 0
         if changed:
-            await connection.execute(FENCE, {"model": model})
+            while not (await connection.execute(FENCE, {"model": model})).rowcount:
+                pass  # a rebuild has just renamed the row that this waited for: another has its name now
             await _order(connection, model)
     return Done(changed=changed)
 
@@ -230,8 +231,7 @@ async def _no_job(connection: Connection, model: str) -> None:
 
 
 async def _known(connection: Connection, model: str) -> None:
-    row = await (await connection.execute(KNOWN, {"model": model})).fetchone()
-    if not row or not row[0]:
+    if not await _count(connection, KNOWN, {"model": model}):
         raise UnknownProjection(name=model)
 
 
@@ -239,8 +239,8 @@ async def _order(connection: Connection, what: str) -> None:
     await connection.execute(job_rows.WAKE, {"what": what})
 
 
-async def _count(connection: Connection, sql: str) -> int:
-    row = await (await connection.execute(sql)).fetchone()
+async def _count(connection: Connection, sql: str, parameters: dict[str, Any] | None = None) -> int:
+    row = await (await connection.execute(sql, parameters)).fetchone()
     return row[0] if row else 0
 
 

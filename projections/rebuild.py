@@ -22,7 +22,7 @@ from projections.engine import Engine
 from projections.folding import Projection
 from projections.loading import Loader
 from projections.progress import Cancelled, Progress, RebuildFailed
-from projections.reading import Connection, Reader, head
+from projections.reading import END_OF_LOG, Batch, Connection, Reader, head
 from projections.registry import Model
 from projections.repair import Repair
 from projections.writing import Writer
@@ -31,7 +31,11 @@ CATCH_UP_EVENTS = 2000  # a batch; fewer than this behind, we swap
 KEEP_ROWS = 20_000
 SWAP_TRIES = 200
 SWAP_PAUSE_SECONDS, SWAP_PAUSE_SECONDS_MAX = 0.05, 1.0  # between tries, doubling
-
+# A paused model shows nothing newer than what it shows, in whichever generation.
+LIMIT = """
+    SELECT CASE WHEN m.paused THEN c.position ELSE %(end)s END
+    FROM projections.models m JOIN projections.checkpoints c ON c.name = m.model WHERE m.model = %(model)s
+"""
 log = structlog.get_logger(__name__)
 
 
@@ -95,8 +99,9 @@ class Rebuild:
         target = await self._prepared()
         if self._job.kind == "rebuild":
             loader = Loader(self._reader, self._engine, self._aside, self._progress)
-            self._progress.enter("folding", total=await head(self._aside))
-            await loader.load(target)
+            goal = min(await head(self._aside), await self._limit(self._aside))
+            self._progress.enter("folding", total=goal)
+            await loader.load(target, goal)
             self._progress.enter("indexing")
             await self._progress.during(generations.add_indexes([self._writing, self._reader.connection], target))
             if self._job.verify:
@@ -149,11 +154,11 @@ class Rebuild:
         await self._aside.execute(jobs.SUMMED, {"id": self._job.id, "checksum": sums[0]})
 
     async def _catch_up(self, target: Target) -> None:
-        """As the live engine does, until next to nothing is left."""
+        """As the live engine does, until next to nothing is left; of a paused model, up to where it stands."""
         projection = await self._projection(target)
-        self._progress.enter("catching_up", total=await head(self._aside))
+        self._progress.enter("catching_up", total=min(await head(self._aside), await self._limit(self._aside)))
         while True:
-            batch = await self._reader.read(self._model.topics, after=projection.folded, limit=CATCH_UP_EVENTS)
+            batch = await self._further(projection, self._aside)
             if batch.count:
                 await self._engine.push([projection], batch)
             self._progress.at(projection.folded)
@@ -195,7 +200,9 @@ class Rebuild:
                     raise RebuildFailed("the model has no live generation")
                 generation, epoch, position = row
                 projection = await self._projection(target)
-                batch = await self._reader.read(self._model.topics, after=projection.folded, limit=CATCH_UP_EVENTS)
+                if projection.folded > await self._limit(self._writing):
+                    raise RebuildFailed(f"it was paused at {position}, which the new generation is past: resume it first, or rebuild again")
+                batch = await self._further(projection, self._writing)
                 if batch.count:
                     await self._engine.project([projection], batch)
                 if projection.folded < position:
@@ -209,6 +216,17 @@ class Rebuild:
             pass  # a reader is at it for longer than others may wait for us
         self._engine.writer.doubt()
         return False
+
+    async def _further(self, projection: Projection, connection: Connection) -> Batch:
+        upto = await self._limit(connection)
+        return await self._reader.read(self._model.topics, after=projection.folded, limit=CATCH_UP_EVENTS, upto=upto)
+
+    async def _limit(self, connection: Connection) -> int:
+        """The position beyond which nothing may be shown for now."""
+        row = await (await connection.execute(LIMIT, {"model": self._model.name, "end": END_OF_LOG})).fetchone()
+        if row is None:
+            raise RebuildFailed("the model has no live generation")
+        return int(row[0])
 
     async def _projection(self, target: Target) -> Projection:
         state = await generations.state_of(self._writing, target)
