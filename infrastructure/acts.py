@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import pwd
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -20,6 +23,7 @@ from infrastructure.event_store.transcoding import encode, type_of_event
 
 APPEND: LiteralString = "SELECT outcome FROM log.append(%(batch)s::jsonb)"
 ANY_VERSION = None
+OPERATOR = "operator"  # what the audit log calls whoever acts at the command line, where no account of ours is asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +52,26 @@ async def transaction(pool: AsyncConnectionPool[AsyncConnection[Any]]) -> AsyncI
 
 
 def batch_of(fact: AggregateEvent, reason: str | None = None) -> dict[str, str]:
-    """The parameters of APPEND."""
+    """The parameters of APPEND; whoever runs this process is the actor."""
     topic = type_of_event(type(fact))
-    metadata = {"role": "superuser", "request_id": f"cli-{new_id()}", "reason": reason}
+    metadata = {"actor": {"name": operator()}, "role": OPERATOR, "request_id": f"cli-{new_id()}", "reason": reason}
     told = orjson.dumps({member: value for member, value in metadata.items() if value is not None}).decode()
     event = [topic.topic, topic.version, None, None, encode(fact, OpenSeals()), told]
     return {"batch": orjson.dumps([[new_id(), None, None, [[fact.originator_id, ANY_VERSION, [event]]]]]).decode()}
+
+
+def operator() -> str:
+    """The account of the operating system that runs this process, and the host; with sudo also the one that it was asked for by.
+
+    It is kept in clear: there is no person here with a key of their own, and nobody to erase it for.
+    """
+    account, asked_by = _account(os.geteuid()), os.environ.get("SUDO_USER", "")
+    who = f"{asked_by} as {account}" if asked_by and asked_by != account else account
+    return f"{who}@{socket.gethostname()}"
+
+
+def _account(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:  # as in a container that runs under a number of its own
+        return f"uid {uid}"

@@ -62,6 +62,8 @@ class MetadataWriter:
 
 def read_actor(keys: Keys, actor_id: UUID | None, metadata: dict[str, Any]) -> tuple[str | None, str | None]:
     """(name, address) of who acted; `[erased]` once the key is destroyed.  `keys.ensure` must have been called for `subject_of_actor`."""
+    if (operator := metadata.get("actor", {}).get("name")) is not None:  # an act at the command line: `infrastructure.acts`
+        return operator, None
     subject_id = _subject(actor_id, metadata)
     if subject_id is None or "actor" not in metadata:
         return None, None

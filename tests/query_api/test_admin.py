@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
 import re
+import socket
 from typing import Any
 
 import httpx
@@ -118,6 +121,17 @@ def test_all_read_models_can_be_rebuilt_with_one_request(root: Person) -> None:
     assert (again.status_code, again.json()["type"]) == (409, "/problems/rebuild-running")
     for job in queued:
         assert root.client.delete(f"/admin/rebuilds/{job['id']}").json()["status"] == "cancelled"
+
+
+def test_the_audit_log_tells_who_acted_at_the_command_line(root: Person, module_settings: Settings) -> None:
+    (job,) = by_command_line(module_settings, "rebuild", "users", "--no-wait")
+    assert root.client.delete(f"/admin/rebuilds/{job['id']}").status_code == 200
+    who = f"{pwd.getpwuid(os.geteuid()).pw_name}@{socket.gethostname()}"
+    http, terminal = root.client.get("/audit/events", params={"event_type": "operation.requested", "limit": 2}).json()["items"]
+    assert terminal["actor"] == {"id": None, "name": who, "role": "operator", "session_id": None, "address": None}
+    assert terminal["summary"] == f"{who} - rebuild projection users"
+    assert terminal["request_id"].startswith("cli-")
+    assert (http["actor"]["id"], http["actor"]["name"], http["actor"]["role"]) == (root.id, "Superuser", "superuser")
 
 
 def test_one_streams_rows_can_be_asked_for(root: Person, module_settings: Settings) -> None:
