@@ -41,5 +41,7 @@ async def revoke(organization_id: UUID, invitation_id: UUID, call: CommandCall, 
 @router.post("/invitations/accept", response_model=OrganizationOut, operation_id="acceptInvitation", responses=commands(403, 409))
 @access(organization=False)
 async def accept(body: Acceptance, call: CommandCall) -> Reply:
-    """Come in, by the account whose address was invited."""
+    """Come in, by the account whose address was invited.
+
+    Whoever sent the invitation must still have the right to: else its token is worth nothing, 400."""
     return await dispatch(call, AcceptInvitation(token=body.token), present=as_seen_by(call.actor.id), reason=body.reason)

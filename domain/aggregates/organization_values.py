@@ -35,3 +35,4 @@ class Invitation:
     address_id: UUID  # a keyed hash of the email address, which the event alone holds
     role: Role
     expires_at: datetime
+    by_id: UUID | None  # who sent it, and must still have the right to when it is accepted; None: the installation, or not known

@@ -73,12 +73,18 @@ class Organization(Root):
         """Somebody without an account was asked in, by mail.  The mail's token is derived from the id of the invitation."""
 
         TOPIC = "organization.member_invited"
+        class_version = 2
         invitation_id: UUID
         address_id: UUID  # a keyed hash of the address: whose key the address is sealed with
         email: Annotated[str, Personal(subject="address_id")]
         role: Role
         expires_at: datetime
         replaces: UUID | None  # an older invitation of the same address, which is spent
+        by_id: UUID | None  # who asked; None: the installation, or an event from before this was kept
+
+        @staticmethod
+        def upcast_v1_v2(state: dict[str, Any]) -> None:
+            state["by_id"] = None
 
     class InvitationRevoked(Event):
         """Nobody comes in by it any more."""
@@ -169,10 +175,10 @@ class Organization(Root):
         if from_ids or self.members[to_id] is not Role.OWNER:
             self._ownership_transferred(from_ids=from_ids, to_id=to_id)
 
-    def invite(self, invitation_id: UUID, *, address_id: UUID, email: str, role: Role, expires_at: datetime) -> None:
+    def invite(self, invitation_id: UUID, *, address_id: UUID, email: str, role: Role, expires_at: datetime, by_id: UUID | None) -> None:
         """An older invitation of the same address is spent by it."""
         older = next((older for older, known in self.invitations.items() if known.address_id == address_id), None)
-        self._member_invited(invitation_id, address_id, email, role, expires_at, older)
+        self._member_invited(invitation_id, address_id, email, role, expires_at, older, by_id)
 
     def revoke_invitation(self, invitation_id: UUID) -> None:
         """Errors: NotFound."""
@@ -247,10 +253,11 @@ class Organization(Root):
 
     @event(MemberInvited)
     def _member_invited(
-        self, invitation_id: UUID, address_id: UUID, email: str, role: Role, expires_at: datetime, replaces: UUID | None
-    ) -> None:
+        self, invitation_id: UUID, address_id: UUID, email: str, role: Role, expires_at: datetime, replaces: UUID | None,
+        by_id: UUID | None,
+    ) -> None:  # fmt: skip
         self.invitations.pop(replaces or invitation_id, None)
-        self.invitations[invitation_id] = Invitation(address_id, role, expires_at)
+        self.invitations[invitation_id] = Invitation(address_id, role, expires_at, by_id)
 
     @event(InvitationRevoked)
     def _invitation_revoked(self, invitation_id: UUID) -> None:

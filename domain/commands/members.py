@@ -62,7 +62,9 @@ async def add_member(command: AddMember, store: Store, context: Context) -> Deci
         raise AddressErased
     if held is None or held.owner_id is None:
         invitation_id, expires_at = context.new_id(), context.now + INVITATION_LIFETIME
-        organization.invite(invitation_id, address_id=address_id, email=command.email, role=command.role, expires_at=expires_at)
+        organization.invite(
+            invitation_id, address_id=address_id, email=command.email, role=command.role, expires_at=expires_at, by_id=context.actor.id
+        )  # fmt: skip
         return Decision(save=(organization,), answer=organization, facts={"invitation_id": str(invitation_id)})
     user = await store.get(User, held.owner_id)
     organization.add_member(user.id, command.role)

@@ -116,7 +116,7 @@ async def _open_account(command: Register, store: Store, context: Context, *, su
     held: list[Root] = [await claim("email", command.email, user_id, store, context, EmailTaken)]
     if command.username is not None:
         held.append(await claim("username", command.username, user_id, store, context, UsernameTaken))
-    organizations = await _organizations(user_id, command, store, context, held)
+    organizations, senders = await _organizations(user_id, command, store, context, held)
     home, *others = organizations
     user = User(
         id=user_id, email=command.email, username=command.username, full_name=command.full_name,
@@ -135,17 +135,20 @@ async def _open_account(command: Register, store: Store, context: Context, *, su
         id=user_id, name=user.display_name, role=home.role_of(user_id), organization_id=home.id, superuser=superuser,
         address=context.actor.address,
     )  # fmt: skip
-    return Decision(save=(*held, user, *organizations), answer=user, actor=themselves)
+    return Decision(save=(*held, user, *organizations), answer=user, actor=themselves, guards=senders)
 
 
-async def _organizations(user_id: UUID, command: Register, store: Store, context: Context, held: list[Root]) -> list[Organization]:
-    """Where somebody new belongs; the first is where they begin.  `held` gains what else is to be saved.
+async def _organizations(
+    user_id: UUID, command: Register, store: Store, context: Context, held: list[Root]
+) -> tuple[list[Organization], tuple[User, ...]]:
+    """Where somebody new belongs, the first is where they begin; and whose rights that rests on.  `held` gains what else is to be saved.
 
     Errors: InvalidMailToken, InvitationForAnother.
     """
     found: list[Organization] = []
+    senders: tuple[User, ...] = ()
     if command.invitation_token is not None:
-        organization, invitation_id = await inviting(command.invitation_token, command.email, store, context)
+        organization, invitation_id, senders = await inviting(command.invitation_token, command.email, store, context)
         organization.accept_invitation(invitation_id, user_id=user_id, at=context.now)
         found.append(organization)
     if command.default_organization is None:
@@ -155,13 +158,13 @@ async def _organizations(user_id: UUID, command: Register, store: Store, context
                 owner_id=user_id,
             )
         )  # fmt: skip
-        return found
+        return found, senders
     organization, claimed = await default_organization(command.default_organization, store, context)
     held.append(claimed)
     if organization not in found:
         organization.add_member(user_id, command.default_role)
         found.append(organization)
-    return found
+    return found, senders
 
 
 async def _asked_to_verify(user: User, store: Store, context: Context) -> Root:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import Enum, auto
 
 from domain.kernel.actor import Actor, Role
@@ -59,6 +60,11 @@ def reach(actor: Actor, permission: str) -> Reach:
     if actor.superuser:
         return Reach.ALL
     return Reach.NONE if actor.role is None else MATRIX[permission][actor.role]
+
+
+def manages(role: Role | None, others: Iterable[Role]) -> bool:
+    """Whether a member who is that lets in, changes and sees off members who are these.  None but owners act on owners."""
+    return role is not None and MATRIX["members.change"][role] is not Reach.NONE and (role is Role.OWNER or Role.OWNER not in others)
 
 
 def roles_with(permission: str) -> frozenset[Role]:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from domain.commands.members import AddMember, ChangeRole, RemoveMember
 from domain.kernel.actor import Actor, Role
 from domain.kernel.errors import NotFound, PolicyDenied
-from domain.kernel.permissions import roles_with
+from domain.kernel.permissions import manages, roles_with
 from domain.kernel.ports import Reader
 from domain.kernel.registry import policy
-from domain.policies.organizations import may, organization_of
+from domain.policies.organizations import organization_of
 
 
 class MayNotManageMembers(PolicyDenied):
@@ -58,7 +58,8 @@ async def themselves_and_those_who_manage(command: RemoveMember, actor: Actor, s
 
 def must_manage(role: Role | None, actor: Actor, *, of: tuple[Role, ...]) -> None:
     """`role`: the actor's there; `of`: the roles that are touched.  Errors: MayNotManageMembers, OwnersOnly."""
-    if not may(role, actor, "members.change"):
+    if actor.superuser or manages(role, of):
+        return
+    if not manages(role, ()):
         raise MayNotManageMembers(role=role)
-    if Role.OWNER in of and role is not Role.OWNER and not actor.superuser:
-        raise OwnersOnly(role=role)
+    raise OwnersOnly(role=role)

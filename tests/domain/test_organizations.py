@@ -89,7 +89,10 @@ def test_a_clone_has_members_and_settings_of_its_own():
 
 BOB_IN = fact(Organization.MemberAdded, user_id=BOB, role=Role.STAFF)
 INVITATION, ADDRESS = UUID(int=1), UUID(int=2)
-INVITED = {"invitation_id": INVITATION, "address_id": ADDRESS, "email": "eve@example.com", "role": Role.STAFF, "expires_at": TOMORROW}
+INVITED = {
+    "invitation_id": INVITATION, "address_id": ADDRESS, "email": "eve@example.com", "role": Role.STAFF, "expires_at": TOMORROW,
+    "by_id": ANN,
+}  # fmt: skip
 EVE_INVITED = fact(Organization.MemberInvited, **INVITED, replaces=None)
 
 
@@ -181,7 +184,7 @@ def test_members_do_not_accept_and_a_newer_invitation_replaces_the_older():
 def test_the_aggregate_knows_no_address_so_its_snapshot_tells_none():
     clinic = given(organization_founded(), EVE_INVITED).aggregate
     assert "eve@example.com" not in repr(vars(clinic))
-    assert clinic.invitations == {INVITATION: Invitation(ADDRESS, Role.STAFF, TOMORROW)}
+    assert clinic.invitations == {INVITATION: Invitation(ADDRESS, Role.STAFF, TOMORROW, ANN)}
 
 
 def test_a_deleted_organization_names_who_was_in_it():

@@ -86,7 +86,7 @@ class Clinic(RuleBasedStateMachine):
     def somebody_is_invited(self, address: UUID, role: Role) -> None:
         self.count += 1
         expires_at = self.now + timedelta(days=7)
-        self.clinic.invite(UUID(int=self.count), address_id=address, email="x@example.com", role=role, expires_at=expires_at)
+        self.clinic.invite(UUID(int=self.count), address_id=address, email="x@example.com", role=role, expires_at=expires_at, by_id=None)
         self.invited = {older: known for older, known in self.invited.items() if known[0] != address}
         self.invited[UUID(int=self.count)] = (address, role, expires_at)
 
