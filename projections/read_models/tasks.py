@@ -141,7 +141,7 @@ DEFAULT_LIST = LISTING.sql(DEFAULT_PAGE, [VISIBLE], COUNTED)
 def task(task_id: UUID, organization_id: UUID, sight: Sight, session_id: UUID | None, *, to_compare: bool = False) -> Statement:
     """Columns: body (JSON; null: there is none that the caller may see), version, checkpoint, required.
 
-    `to_compare`: the client has a version of it; then also `outdated`.
+    `to_compare`: the client has one; also `outdated`.
     """
     parameters = {"task_id": task_id, "organization_id": organization_id, "own": sight.own, "session_id": session_id}
     return Statement(TASK_TO_COMPARE if to_compare else TASK, parameters, MODELS, quick=True)

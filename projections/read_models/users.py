@@ -86,15 +86,17 @@ OUTDATED = """
                 WHERE m.user_id = t.user_id AND o.renamed_at > t.updated_at))
 """
 # One's own profile with the organizations one belongs to.
-ME = f"""
-    SELECT t.document || ',"organizations":' || coalesce((
+MINE = f"""
+    t.document || ',"organizations":' || coalesce((
             SELECT json_agg(json_build_object('id', o.organization_id, 'name', o.name, 'role', m.role)
                             ORDER BY m.joined_at, o.organization_id)
             FROM read_models.members m JOIN read_models.organizations o ON o.organization_id = m.organization_id
             WHERE m.user_id = %(user_id)s)::text, '[]') || '}}' AS body,
-        t.version, {OUTDATED} AS outdated, {checkpoint_of(*WITH_MEMBERS)} AS checkpoint, {REQUIRED} AS required
-    FROM (VALUES (1)) AS always (one) LEFT JOIN read_models.users t ON t.user_id = %(user_id)s
+        t.version, {checkpoint_of(*WITH_MEMBERS)} AS checkpoint, {REQUIRED} AS required
 """
+MYSELF = "FROM (VALUES (1)) AS always (one) LEFT JOIN read_models.users t ON t.user_id = %(user_id)s"
+ME = f"SELECT {MINE} {MYSELF}"
+ME_TO_COMPARE = f"SELECT {MINE}, {OUTDATED} AS outdated {MYSELF}"
 # Whose time zone: the caller's.
 ZONE = f"""
     SELECT coalesce(t.timezone, 'UTC') AS timezone, {checkpoint_of(*ALONE)} AS checkpoint, {REQUIRED} AS required
@@ -123,9 +125,9 @@ class UserFilter:
     words: tuple[str, ...] = ()  # each of them somewhere in a name or an address
 
 
-def me(user_id: UUID, session_id: UUID | None) -> Statement:
-    """Columns: body (JSON with `organizations`), version, outdated, checkpoint, required."""
-    return Statement(ME, {"user_id": user_id, "session_id": session_id}, WITH_MEMBERS, quick=True)
+def me(user_id: UUID, session_id: UUID | None, *, to_compare: bool = False) -> Statement:
+    """Columns: body (JSON with `organizations`), version, checkpoint, required.  `to_compare`: the client has one; also `outdated`."""
+    return Statement(ME_TO_COMPARE if to_compare else ME, {"user_id": user_id, "session_id": session_id}, WITH_MEMBERS, quick=True)
 
 
 def zone_of(user_id: UUID, session_id: UUID | None) -> Statement:

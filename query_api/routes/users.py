@@ -47,7 +47,8 @@ class UsersQuery(Page):
 async def _me(call: QueryCall) -> Reply:
     """Your own account, and your organizations."""
     assert call.actor.id is not None, "the edge lets nobody else in"
-    return await one(call, me(call.actor.id, call.actor.session_id), NotFound(kind="account", id=call.actor.id))
+    statement = me(call.actor.id, call.actor.session_id, to_compare=call.has_a_version())
+    return await one(call, statement, NotFound(kind="account", id=call.actor.id))
 
 
 _documented: dict[str, Any] = {"response_model": MeOut, "responses": problems(304)}
