@@ -28,13 +28,16 @@ class DeadlineRow(Row):
     missed: Texts = []
 
 
-MODELS = ("tasks", "deadlines")
-# As `told_key` makes it.
-TOLD_KEY = """(coalesce(t.assignee_id, t.creator_id) || '@' || to_char(t.due_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))"""
+MODELS = ("tasks", "deadlines", "organizations")
+# As `told_key` makes it, for whom `CheckDeadline` tells: the assignee, if that is a member.
+TOLD_KEY = """(coalesce(m.user_id, t.creator_id) || '@' || to_char(t.due_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))"""
 # Candidates: whoever asks decides on each of them anew.  The index on due times leads; what was told is left out.
 DUE = f"""
     SELECT t.task_id, t.organization_id, t.due_at
-    FROM read_models.tasks t LEFT JOIN read_models.deadlines d ON d.task_id = t.task_id
+    FROM read_models.tasks t
+    JOIN read_models.organizations o ON o.organization_id = t.organization_id
+    LEFT JOIN read_models.members m ON m.organization_id = t.organization_id AND m.user_id = t.assignee_id
+    LEFT JOIN read_models.deadlines d ON d.task_id = t.task_id
     WHERE NOT t.deleted AND t.completed_at IS NULL AND t.due_at IS NOT NULL AND t.status <> 'cancelled'
       AND t.due_at <= %(now)s::timestamptz + interval '24 hours'
       AND (d.task_id IS NULL OR NOT {TOLD_KEY} = ANY (CASE WHEN t.due_at <= %(now)s THEN d.missed ELSE d.neared END))

@@ -69,7 +69,7 @@ SOURCE = """
 # As the policies of tasks have it, for whoever the notification is for.
 SEEN = f"""
     CASE t.entity
-        WHEN 'task' THEN NOT k.deleted AND (u.superuser OR m.role IN ({_roles(Reach.ALL)})
+        WHEN 'task' THEN NOT k.deleted AND o.organization_id IS NOT NULL AND (u.superuser OR m.role IN ({_roles(Reach.ALL)})
             OR (m.role IN ({_roles(Reach.OWN)}) AND t.user_id IN (k.assignee_id, k.creator_id)))
         WHEN 'organization' THEN m.user_id IS NOT NULL
         ELSE true END

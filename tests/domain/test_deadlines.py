@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -12,9 +13,11 @@ from hypothesis import strategies as st
 from domain.aggregates.deadlines import Deadline
 from domain.aggregates.tasks import Status
 from domain.commands.deadlines import CheckDeadline
-from domain.kernel.actor import INSTALLATION
+from domain.commands.members import AddMember, RemoveMember
+from domain.commands.organizations import DeleteOrganization, FoundOrganization
+from domain.kernel.actor import INSTALLATION, Role
 from domain.kernel.errors import PolicyDenied
-from tests.support.asks import create_task, revise
+from tests.support.asks import create_task, open_account, owner_of_a_clinic, revise
 from tests.support.desk import Desk
 from tests.support.given import given
 from tests.support.world import ANN, BOB, CLINIC, NOON, THIS, Fact, fact
@@ -66,26 +69,53 @@ def test_whatever_is_checked_in_whatever_order_each_is_told_once(checks: list[tu
 
 async def test_the_assignee_is_told_or_else_the_creator():
     desk = Desk()
+    ann, _ = await owner_of_a_clinic(desk)
     due = NOON + timedelta(hours=1)
-    task = (await desk.ask(create_task(due_at=due))).answer
+    task = (await desk.ask(create_task(due_at=due), ann)).answer
     await desk.ask(CheckDeadline(task_id=task.id), INSTALLATION)
     deadline = await desk.store.as_of(Deadline, Deadline.id_for(task.id))
     assert deadline is not None
-    assert deadline.neared == {(ANN, due)}
+    assert deadline.neared == {(ann.id, due)}
     await desk.ask(CheckDeadline(task_id=task.id), INSTALLATION, now=due)
     await desk.ask(CheckDeadline(task_id=task.id), INSTALLATION, now=due)
     again = await desk.store.as_of(Deadline, deadline.id)
     assert again is not None
     assert again.version == 3
-    assert again.missed == {(ANN, due)}
+    assert again.missed == {(ann.id, due)}
+
+
+async def test_once_the_assignee_has_left_the_creator_is_told():
+    desk = Desk()
+    ann, clinic = await owner_of_a_clinic(desk)
+    bob = await open_account(desk, "bob@example.com")
+    await desk.ask(AddMember(organization_id=clinic.id, email="bob@example.com", role=Role.STAFF), ann)
+    due = NOON + timedelta(hours=1)
+    task = (await desk.ask(create_task(due_at=due, assignee_id=bob.id), ann)).answer
+    await desk.ask(CheckDeadline(task_id=task.id), INSTALLATION)
+    await desk.ask(RemoveMember(organization_id=clinic.id, user_id=bob.id), ann)
+    await desk.ask(CheckDeadline(task_id=task.id), INSTALLATION, now=due)
+    deadline = await desk.store.as_of(Deadline, Deadline.id_for(task.id))
+    assert deadline is not None
+    assert deadline.neared == {(bob.id, due)}
+    assert deadline.missed == {(ann.id, due)}
+
+
+async def test_in_an_organization_that_was_deleted_nothing_is_due():
+    desk = Desk()
+    ann, _ = await owner_of_a_clinic(desk)
+    clinic = (await desk.ask(FoundOrganization(name="Clinic", timezone="UTC", currency="EUR"), ann)).answer
+    task = (await desk.ask(create_task(due_at=NOON), replace(ann, organization_id=clinic.id))).answer
+    await desk.ask(DeleteOrganization(organization_id=clinic.id), ann)
+    assert (await desk.ask(CheckDeadline(task_id=task.id), INSTALLATION)).events_count == 0
 
 
 async def test_of_a_task_that_is_over_or_not_due_nobody_is_told():
     desk = Desk()
-    over = (await desk.ask(create_task(due_at=NOON))).answer
-    await desk.ask(revise(over.id, status=Status.CANCELLED))
-    undated = (await desk.ask(create_task())).answer
-    far = (await desk.ask(create_task(due_at=NOON + timedelta(days=3)))).answer
+    ann, _ = await owner_of_a_clinic(desk)
+    over = (await desk.ask(create_task(due_at=NOON), ann)).answer
+    await desk.ask(revise(over.id, status=Status.CANCELLED), ann)
+    undated = (await desk.ask(create_task(), ann)).answer
+    far = (await desk.ask(create_task(due_at=NOON + timedelta(days=3)), ann)).answer
     for task in (over, undated, far):
         outcome = await desk.ask(CheckDeadline(task_id=task.id), INSTALLATION)
         assert outcome.events_count == 0

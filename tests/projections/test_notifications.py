@@ -107,7 +107,11 @@ async def test_a_rebuild_gives_the_same_ids_and_keeps_what_was_read(database: Da
 async def test_candidates_are_open_tasks_with_somebody_to_be_told(database: Database) -> None:
     soon, late = NOON + timedelta(hours=2), NOON - timedelta(hours=2)
     watched = Recorded("deadline.watched", UUID(int=THREE.int ^ 2), {"organization_id": CLINIC, "task_id": THREE}, CLINIC, None)
+    other = UUID(int=900)
     facts = [
+        *(fact for where in (CLINIC, other) for fact in (founded(where), member_added(where, BOB))),
+        created(UUID(int=7), organization_id=other, due_at=soon),
+        Recorded("organization.deleted", other, {"member_ids": [ANN, BOB]}, other),
         created(ONE, due_at=soon),
         created(TWO, due_at=late, assignee_id=BOB),
         created(THREE, due_at=soon),
@@ -119,7 +123,7 @@ async def test_candidates_are_open_tasks_with_somebody_to_be_told(database: Data
         watched,
         told_of_due(THREE, "neared", ANN, soon),
     ]
-    models = load().chosen(["tasks", "deadlines"])
+    models = load().chosen(["tasks", "deadlines", "organizations"])
     await projected(database.app_url, models, append(database.app_url, *facts))
     assert found(database, due(NOON)) == [TWO, ONE]
     assert found(database, due(NOON, (late, TWO))) == [ONE]
@@ -130,6 +134,21 @@ async def test_candidates_are_open_tasks_with_somebody_to_be_told(database: Data
     back = [told_of_due(THREE, "neared", BOB, soon), revised(THREE, "task.assigned", assignee_id=ANN)]
     await projected(database.app_url, models, append(database.app_url, *back))
     assert found(database, due(NOON)) == [TWO, ONE], "whoever was told once is not looked at each minute for ever"
+    out = [Recorded("organization.member_removed", CLINIC, {"user_id": BOB}, CLINIC)]
+    await projected(database.app_url, models, append(database.app_url, told_of_due(TWO, "missed", BOB, late), *out))
+    assert found(database, due(NOON)) == [TWO, ONE], "the assignee was told and has left: now it is the creator's to know"
+    await projected(database.app_url, models, append(database.app_url, told_of_due(TWO, "missed", ANN, late)))
+    assert found(database, due(NOON)) == [ONE]
+
+
+async def test_of_a_deleted_organization_nobody_is_told_not_even_who_sees_everything(database: Database) -> None:
+    facts = [*PEOPLE, Recorded("user.superuser_set", BOB, {"superuser": True}), created(ONE, assignee_id=BOB)]
+    models = load().chosen(MODELS)
+    await projected(database.app_url, models, append(database.app_url, *facts))
+    assert [kind for kind, _ in told(database, BOB)] == ["task_assigned", "invitation"]
+    gone = Recorded("organization.deleted", CLINIC, {"member_ids": [ANN, BOB]}, CLINIC)
+    await projected(database.app_url, models, append(database.app_url, gone))
+    assert told(database, BOB) == []
 
 
 def found(database: Database, statement: Any) -> list[UUID]:
