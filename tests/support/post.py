@@ -44,8 +44,9 @@ class PostOffice:
             return self.answers.pop(0)
         content = cast(bytes, envelope.content)
         self.raw.append(content)
+        mail = email.message_from_bytes(content, policy=email.policy.default)
+        self.mails.append(mail)
         self.recipients += envelope.rcpt_tos
-        self.mails.append(email.message_from_bytes(content, policy=email.policy.default))
         return "250 OK"
 
     @property
@@ -54,7 +55,8 @@ class PostOffice:
 
     def to(self, address: str) -> list[EmailMessage]:
         """What somebody got."""
-        return [mail for mail, recipient in zip(self.mails, self.recipients, strict=True) if recipient == address]
+        # A mail that is just being taken by the server's thread may have no recipient yet: it comes with the next look.
+        return [mail for mail, recipient in zip(self.mails, self.recipients, strict=False) if recipient == address]
 
     def mail_to(self, address: str, within_seconds: float = 30) -> EmailMessage:
         """The first mail that somebody gets."""
