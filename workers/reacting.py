@@ -21,6 +21,7 @@ from workers.registry import Reaction, Recorded, Registry
 
 PAUSE_SECONDS_MIN, PAUSE_SECONDS_MAX = 1.0, 600.0
 ERROR_LENGTH_MAX = 2_000  # characters
+DEATHS_MAX = 5  # of workers that were at it: some die by chance, and so many do not
 ADDRESS = re.compile(r"[^\s<>()\[\]\"',:;]+@[^\s<>()\[\]\"',:;]+")
 PASSING = (Unavailable, Conflict, KeyInFlight)  # refusals that say nothing about the matter itself
 
@@ -64,6 +65,8 @@ class Reactor:
         if reaction is None:
             await self._means.rows.fail(position, name, "this version of the program knows no such reaction")
             return "failed"
+        if attempt > reaction.max_retries + 1 + DEATHS_MAX:
+            return await self._given_up(position, name, attempt)
         try:
             async with asyncio.timeout(reaction.queue.value.time_limit_seconds):
                 event = await self._event(position)
@@ -86,6 +89,13 @@ class Reactor:
             return await self._failed(position, reaction, attempt, error)
         await self._means.rows.done(position, name)
         return "done"
+
+    async def _given_up(self, position: int, name: str, attempt: int) -> str:
+        """It was begun more often than it may fail: its worker did not live to tell, and the next one would not either."""
+        told = f"a worker ended in the midst of it, {DEATHS_MAX} times more than it may fail"
+        log.error("reaction.failed", reaction=name, position=position, attempts=attempt, error=told)
+        await self._means.rows.fail(position, name, told)
+        return "failed"
 
     async def _failed(self, position: int, reaction: Reaction, attempt: int, error: Exception) -> str:
         told = without_addresses(f"{type(error).__name__}: {error}")

@@ -29,7 +29,7 @@ from workers.background import Background
 from workers.broker import NAMESPACE, make_broker
 from workers.mail import Final, Mailer, Taken
 from workers.queues import Queue
-from workers.reacting import PAUSE_SECONDS_MAX, pause_seconds
+from workers.reacting import DEATHS_MAX, PAUSE_SECONDS_MAX, pause_seconds
 from workers.registry import Recorded, Registry
 
 
@@ -173,6 +173,27 @@ def test_a_mail_whose_fate_is_unknown_is_sent_again_as_the_same_mail(settings: S
     again = [raw for raw in post.raw if post.raw.count(raw) == 2]
     assert len(again) == 2, "byte for byte the same"
     assert len(post.raw) == 3
+
+
+def test_a_reaction_that_its_workers_do_not_survive_is_given_up(settings: Settings, office: Office, post: PostOffice):
+    """Its lease lapsed and it was begun again, for ever: each time it took a worker with it."""
+    tell = next(iter(crew.reactions.values()))
+    settings = settings.model_copy(update={"smtp_url": post.url})
+    [position] = office.tasks(1)
+    deadly = """
+        INSERT INTO workers.reactions (position, reaction, queue, state, attempts, worker, lease_until)
+        VALUES (%(position)s, %(reaction)s, %(queue)s, 'running', %(attempts)s, gen_random_uuid(), now() - interval '1 second')
+        ON CONFLICT (position, reaction) DO UPDATE SET state = 'running', attempts = %(attempts)s, lease_until = now() - interval '1 second'
+    """
+    told = {"position": position, "reaction": tell.name, "queue": tell.queue.value.name}
+    office.execute(deadly, **told, attempts=tell.max_retries + DEATHS_MAX)
+    with at_work(settings, crew):
+        eventually(lambda: office.states() == ["done"], within_seconds=30)
+    office.execute(deadly, **told, attempts=tell.max_retries + 1 + DEATHS_MAX)
+    with at_work(settings, crew):
+        eventually(lambda: office.states() == ["failed"], within_seconds=30)
+    assert "ended in the midst of it" in office.rows()[0][4]
+    assert len(post.mails) == 1
 
 
 def test_a_slow_reaction_is_ended_and_a_refused_one_is_over(settings: Settings, office: Office, monkeypatch: pytest.MonkeyPatch):
