@@ -68,6 +68,30 @@ SentPassword = Annotated[str, Field(min_length=1, max_length=1024)]
 MailedToken = Annotated[str, Field(min_length=1, max_length=200)]
 
 
+def _preferences(given: dict[str, Any]) -> dict[str, Any]:
+    """Whoever declines mails in words that mean nothing to us would go on getting them."""
+    email = given.get("email")
+    said = email.values() if isinstance(email, dict) else [email]
+    if any(value is not None and not isinstance(value, bool) for value in said):
+        raise ValueError("email must be true or false, for all notifications or for each kind")
+    return given
+
+
+_YES_OR_NO = {"type": ["boolean", "null"]}
+Preferences = Annotated[
+    dict[str, Any],
+    Field(
+        max_length=PREFERENCES_MAX,
+        description="A merge patch.  `email` says which notifications come by mail too: false for none, or false for some kinds."
+        "  Other members are kept for clients.",
+        json_schema_extra={"properties": {"email": {"anyOf": [_YES_OR_NO, {"type": "object", "additionalProperties": _YES_OR_NO}]}}},
+        examples=[{"email": {"task_assigned": False}}],
+    ),
+    FreeForm,
+    AfterValidator(_preferences),
+]
+
+
 class ProfilePatch(Body):
     """What may be changed of an account; a JSON merge patch."""
 
@@ -75,7 +99,7 @@ class ProfilePatch(Body):
     username: Username | None = None
     timezone: Zone = DEFAULT_TIMEZONE
     locale: Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)] = "en"
-    notification_preferences: Annotated[dict[str, Any], Field(max_length=PREFERENCES_MAX), FreeForm] = {}
+    notification_preferences: Preferences = {}
 
 
 def password_rules(settings: Settings) -> PasswordRules:

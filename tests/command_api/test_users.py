@@ -203,6 +203,20 @@ def test_preferences_are_patched_member_by_member(site: Site):
         assert answer.json()["notification_preferences"] == expected
 
 
+@pytest.mark.parametrize("email", ["no", 0, [], {"task_assigned": "no"}, {"task_assigned": {"mail": False}}, {"task_assigned": 0}])
+def test_who_declines_mails_is_understood_or_refused(site: Site, email: Any):
+    """`{"email": "no"}` was kept, and mails went on."""
+    someone = site.person()
+    with site.log.gains():
+        assert pointers(someone.patch("/auth/me", {"notification_preferences": {"email": email}})) == ["#/notification_preferences"]
+
+
+@pytest.mark.parametrize("email", [True, False, {"task_assigned": False, "invitation": True}])
+def test_mails_are_declined_in_all_or_by_kind(site: Site, email: Any):
+    answer = site.person().patch("/auth/me", {"notification_preferences": {"email": email}})
+    assert answer.json()["notification_preferences"] == {"email": email}
+
+
 def test_preferences_do_not_grow_without_end(site: Site):
     someone = site.person()
     answers = [someone.patch("/auth/me", {"notification_preferences": {f"key-{n}": "x" * 4000}}) for n in range(6)]
