@@ -22,13 +22,14 @@ from infrastructure.event_store.records import StoredEvent
 from infrastructure.event_store.store import AggregateStore
 from infrastructure.event_store.transcoding import subjects_of_row
 from infrastructure.history import event_data
-from infrastructure.parties import Parties
+from infrastructure.parties import NOBODY, Parties
 from infrastructure.watching import Seen, Watcher, Watchers
 
 UNTOLD_EVENTS_MAX = 5_000  # that wait to be known whom they are told to; beyond, those who want to know begin anew
 PAGE_EVENTS = 250  # of the past, read at once: more would keep others waiting
 PAGE_SECONDS = 1.0  # for which one is kept: when many come back at once, they have missed the same
 ERASED = "user.erased"
+READING = "notification"  # events of what somebody has read: theirs alone, wherever they were when they read it
 RIGHTS_SECONDS = 1.0  # within which they must be known anyway
 QUERY: LiteralString = """
     SELECT position, recorded_at, stream_id, stream_version, topic, topic_version, organization_id, actor_id, data, metadata
@@ -200,7 +201,8 @@ class Live:
             "data": event_data(row, self._store.seals)[0],
         }  # fmt: skip
         message = b"id: %d\nevent: %b\ndata: %b\n\n" % (row.position, row.topic.encode(), orjson.dumps(data))
-        return Seen(row.position, entity, row.organization_id, parties, message, personal=personal)
+        told = frozenset({row.actor_id}) if entity == READING and row.actor_id is not None else NOBODY
+        return Seen(row.position, entity, row.organization_id, parties, message, personal=personal, told=told)
 
 
 def _with_told(seen: Iterable[Seen], told: dict[int, frozenset[UUID]]) -> list[Seen]:

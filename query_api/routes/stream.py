@@ -21,7 +21,7 @@ from infrastructure.http.documents import QueryCall, problems
 from infrastructure.http.problems import InvalidRequest
 from infrastructure.http.routing import Router, access
 from infrastructure.http.values import Parameters
-from infrastructure.live import Live
+from infrastructure.live import READING, Live
 from infrastructure.watching import Seen, Watcher
 from query_api.dependencies import at
 
@@ -164,8 +164,8 @@ async def _is_notified(call: Call, actor: Actor, seen: Seen) -> bool:
 
     Who once commented on a task hears of new comments; not any more once the task is out of their sight.
     """
-    if seen.organization_id is None:
-        return True  # of their own account
+    if seen.organization_id is None or seen.stream_type == READING:
+        return True  # of their own account, or their own reading
     if seen.organization_id != actor.organization_id:
         organization = await call.services.rights.organization(seen.organization_id)
         if organization is None or organization.deleted:

@@ -11,6 +11,7 @@ import pytest
 
 from domain.commands.erasures import ErasePerson
 from domain.commands.members import AddMember, ChangeRole, RemoveMember
+from domain.commands.notifications import ReadNotifications
 from domain.commands.sessions import LogOut
 from domain.commands.task_entries import CommentOnTask
 from domain.kernel.actor import Actor, Role
@@ -145,6 +146,20 @@ async def test_who_is_notified_of_what_is_out_of_their_sight_by_now_is_not_sent_
     await house.task("Bob is out")
     await house.desk.ask(create_task(title="At home"), at_home)
     assert [await reader.titles(1) for reader in (as_it_happens[1], resumed[1])] == [["At home"], ["At home"]]
+
+
+async def test_what_somebody_reads_is_told_to_their_own_streams_in_any_organization(house: House) -> None:
+    bob, eve = await house.member("bob", Role.USER), await house.member("eve", Role.OWNER)
+    before, at_home = await house.head(), await house.at_home(bob)
+    readers = [await house.watching(who, "notifications") for who in (bob, at_home)]
+    assert bob.id is not None
+    others = [await house.watching(bob, "tasks"), await house.watching(eve, "notifications,tasks")]
+    await house.desk.ask(ReadNotifications(user_id=bob.id, notification_ids=(UUID(int=7),)), bob)
+    readers.append(await house.watching(at_home, "notifications", after=before))
+    for reader in readers:
+        assert [(await reader.next())["event"] for _ in range(2)] == ["notification.opened", "notification.read"]
+    await house.task("Bob's", assignee_id=bob.id)
+    assert [await reader.titles(1) for reader in others] == [["Bob's"], ["Bob's"]]
 
 
 async def test_when_too_much_waits_to_be_told_it_begins_anew(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
