@@ -16,6 +16,7 @@ from domain.commands.deadlines import CheckDeadline
 from domain.kernel.actor import INSTALLATION
 from domain.kernel.errors import Conflict, NotFound
 from infrastructure.clock import new_id
+from infrastructure.event_store.transcoding import UnreadableEvent
 from infrastructure.wiring import Services
 from projections.candidates import candidates
 from projections.read_models.deadlines import CHECKED_LIMIT, due
@@ -60,7 +61,7 @@ async def check_deadlines(services: Services) -> dict[str, int]:
             context = services.context(replace(INSTALLATION, organization_id=organization_id), request_id=request_id)
             try:
                 outcome = await bus.dispatch(CheckDeadline(task_id=row["task_id"]), context)
-            except (NotFound, Conflict) as error:
+            except (NotFound, Conflict, UnreadableEvent) as error:  # one that cannot be told hides no other
                 log.warning("due_checks.passed_over", task_id=str(row["task_id"]), error=str(error))
                 continue
             told += 1 if outcome.events_count else 0

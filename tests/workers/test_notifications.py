@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
 
 from infrastructure.settings import Settings
+from tests.projections.history import Recorded, append
 from tests.support.post import PostOffice, html_of, post_office, text_of
 from tests.support.processes import Instance, Person, join
 from tests.support.wait import eventually
@@ -22,6 +24,7 @@ from workers.registry import Registry, load
 
 @pytest.fixture(scope="module")
 def url(running: Instance) -> str:
+    load()  # due checks run here, whichever test is the first
     return running.api().url
 
 
@@ -106,6 +109,17 @@ def test_several_due_checks_at_once_tell_each_person_once(url: str, mailing: Set
     with at_work(mailing, notifying()):
         eventually(lambda: post.to(ann.email), within_seconds=60)
     assert subjects(post, ann) == ["Overdue: Late"]
+
+
+def test_a_task_that_cannot_be_read_keeps_nobody_from_being_told(url: str, mailing: Settings):
+    """The longest overdue comes first: one that a later program has written to ended each check, minute by minute."""
+    ann = join(url)
+    strange = ann.create_task(title="Strange", due_at="2020-01-01T00:00:00Z")
+    later = Recorded("task.exploded", UUID(strange["id"]), {}, UUID(ann.organization_id), UUID(ann.id))
+    append(mailing.needed("database_url"), later)
+    ann.create_task(title="Late", due_at="2020-01-02T00:00:00Z")
+    assert Office(mailing).run(check_deadlines)["told"] == 1
+    assert eventually(lambda: told(ann)) == ["Overdue: Late"]
 
 
 def told(who: Person) -> list[str]:
