@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, cast
 from uuid import UUID
 
 from domain.kernel import registry
 from domain.kernel.aggregate import Root
 from domain.kernel.command import Command, Context, Decision
-from domain.kernel.errors import BatchRefused, DomainError
+from domain.kernel.errors import BatchRefused, DomainError, Unavailable
 from domain.kernel.ports import Store
 from domain.kernel.registry import Handled
+from infrastructure.event_store.transcoding import UnreadableEvent
 from infrastructure.event_store.unit import Unit, changed
 from infrastructure.http import problems
 
@@ -36,6 +38,8 @@ class EachPart:
             try:
                 decision = await self._decide(part, branch)
             except DomainError as error:
+                if isinstance(error, Unavailable) and not isinstance(error, UnreadableEvent):
+                    raise  # that passes: the whole is asked for again, rather than that a row of it is kept as the answer
                 results.append({"id": _id(part), "status": "failed", "problem": problems.member(error)})
                 answers.append(None)
                 continue
@@ -66,7 +70,8 @@ def as_decision(handled: Handled) -> Decision:
 async def _preload(parts: Sequence[Command], unit: Unit) -> None:
     targets = [target for part in parts if (target := part.target()) is not None]
     for kind in dict.fromkeys(kind for kind, _ in targets):
-        await unit.preload(kind, [stream_id for of, stream_id in targets if of is kind])
+        with suppress(UnreadableEvent):  # one of them: each is loaded by itself, and that one is refused in its row
+            await unit.preload(kind, [stream_id for of, stream_id in targets if of is kind])
 
 
 def _undone(result: dict[str, Any], answer: Root | None) -> dict[str, Any]:

@@ -13,11 +13,14 @@ import pytest
 from domain.aggregates.tasks import Priority, Status, Task
 from domain.commands.tasks import BulkUpdateTasks, DeleteTask
 from domain.kernel.actor import Actor, Role
-from domain.kernel.errors import BatchRefused, ReasonRequired
+from domain.kernel.errors import BatchRefused, ReasonRequired, Unavailable
+from infrastructure import command_bus
+from infrastructure.event_store.records import NewEvent, StreamAppend
+from infrastructure.event_store.unit import Unit
 from tests.conftest import Database
 from tests.support.asks import a_key, create_task, owner_of_a_clinic, reasons_are_required, revise
 from tests.support.desk import Desk
-from tests.support.logs import opened_log
+from tests.support.logs import an_append, opened_log
 from tests.support.world import ANN_AS_OWNER, BOB, CLINIC
 
 
@@ -52,6 +55,36 @@ async def test_what_passes_is_one_append_and_what_fails_is_told_in_its_row():
     rows = await desk.rows(head)
     assert [(r.topic, r.stream_id) for r in rows] == [("task.moved", plain)]
     assert outcome.position == head + 1
+
+
+async def test_a_task_that_cannot_be_read_is_refused_in_its_row():
+    """It took the whole bulk with it."""
+    desk = Desk()
+    strange, plain = await tasks_of(desk, 2)
+    later = NewEvent("task.exploded", 1, "{}", "{}", CLINIC, None)
+    await desk.log.append(an_append(StreamAppend(strange, 1, (later,))))
+    outcome = await desk.ask(bulk([strange, plain], title="Together"))
+    assert statuses(outcome.facts["results"]) == [("failed", 503), ("updated", 2)]
+    assert outcome.facts["results"][0]["problem"]["type"] == "/problems/unreadable-event"
+
+
+async def test_a_database_that_is_lost_in_between_refuses_the_whole(monkeypatch: pytest.MonkeyPatch):
+    """Its row said 503, and a repeat by the same key said it again for a day."""
+    desk = Desk()
+    lost, plain = await tasks_of(desk, 2)
+    head = await desk.log.head()
+
+    class Lost(Unit):
+        async def glance(self, kind: Any, id: UUID) -> Any:
+            if id == lost:
+                raise Unavailable
+            return await super().glance(kind, id)
+
+    monkeypatch.setattr(command_bus, "Unit", Lost)
+    monkeypatch.setattr(Lost, "branch", lambda self: Lost(self._store, fresh=self._fresh, base=self))
+    with pytest.raises(Unavailable):
+        await desk.ask(bulk([plain, lost], title="Together"), key=a_key())
+    assert await desk.log.head() == head
 
 
 async def test_all_events_of_a_bulk_share_one_append_and_one_reason():
