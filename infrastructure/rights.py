@@ -77,6 +77,13 @@ class Rights:
         sessions, _ = await self._store.load(kind, kind.id_for(user_id), fresh=True)
         return sessions is None or session_id not in sessions.live
 
+    async def has_run_out(self, session_id: UUID, user_id: UUID) -> bool:
+        """Whether a login session is over by its age: no event says so, and no token of it is given out any more."""
+        kind: Any = kinds()["session"]
+        sessions, _ = await self._store.load(kind, kind.id_for(user_id), fresh=not self.following)
+        session = None if sessions is None else sessions.live.get(session_id)
+        return session is not None and session.expires_at <= datetime.now(UTC)
+
     async def user(self, user_id: UUID) -> Any | None:
         """The account, as new as the follower is."""
         return (await self._store.load(kinds()["user"], user_id, fresh=not self.following))[0]

@@ -138,7 +138,7 @@ async def _still_there(call: Call) -> Actor | None:
     rights, actor = call.services.rights, call.actor
     assert actor.id is not None, "the edge lets nobody else in"
     assert actor.session_id is not None, "and comes with a login session"
-    if await rights.has_ended(actor.session_id, actor.id):
+    if await rights.has_ended(actor.session_id, actor.id) or await rights.has_run_out(actor.session_id, actor.id):
         return None
     user = await rights.user(actor.id)
     organization = await rights.organization(call.organization_id)

@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -27,6 +28,7 @@ from tests.support.desk import Desk
 from tests.support.logs import opened_log
 
 PATIENCE_SECONDS = 30.0
+LONG: dict[str, Any] = {"lifetime": timedelta(days=36_500)}  # desks have a clock of their own, streams the machine's
 
 
 @dataclass
@@ -75,8 +77,9 @@ class House:
         assert self.owner.organization_id is not None
         return self.owner.organization_id
 
-    async def member(self, name: str, role: Role) -> Actor:
-        user_id, session_id = await logged_in(self.desk, name)
+    async def member(self, name: str, role: Role, **login: Any) -> Actor:
+        """`login`: how they log in, if otherwise than always."""
+        user_id, session_id = await logged_in(self.desk, name, **login)
         await self.desk.ask(AddMember(organization_id=self.clinic_id, email=f"{name}@example.com", role=role), self.owner)
         return Actor(id=user_id, name=name, role=role, organization_id=self.clinic_id, session_id=session_id)
 
@@ -107,9 +110,9 @@ class House:
         return await self.desk.log.head()
 
 
-async def logged_in(desk: Desk, name: str) -> tuple[UUID, UUID]:
+async def logged_in(desk: Desk, name: str, **login: Any) -> tuple[UUID, UUID]:
     await open_account(desk, f"{name}@example.com")
-    answer = (await desk.ask(log_in(f"{name}@example.com"), ANYBODY)).answer
+    answer = (await desk.ask(replace(log_in(f"{name}@example.com"), **(LONG | login)), ANYBODY)).answer
     assert isinstance(answer, LoggedIn)
     return answer.user.id, answer.session.id
 
