@@ -6,6 +6,7 @@ one for the live generation, `<table>__g<generation>` for others.
 
 from __future__ import annotations
 
+from itertools import chain, islice
 from typing import Any
 
 import msgspec
@@ -124,9 +125,11 @@ class Encoder:
         self._encoders = [c.encode for c in table.columns]
 
     def copy_text(self, rows: list[Row]) -> str:
-        """Lines of COPY's text format."""
-        encoders, values = self._encoders, self._values
-        return "".join(["\t".join([encode(value) for encode, value in zip(encoders, values(row), strict=True)]) + "\n" for row in rows])
+        """Lines of COPY's text format, of one row or more."""
+        plain = islice(zip(*map(msgspec.structs.astuple, rows), strict=True), self._plain_count)
+        columns = chain(plain, ([render(row) for row in rows] for render in self._renders))
+        fields = [encode(column) for encode, column in zip(self._encoders, columns, strict=True)]
+        return "\n".join([*map("\t".join, zip(*fields, strict=True)), ""])
 
     def json_text(self, rows: list[Row]) -> str:
         """An array of objects."""

@@ -7,9 +7,9 @@ from projections.decoding import Recorded
 from projections.read_models.tasks import TaskCountRow, TaskRow
 from projections.registry import projects
 from projections.rows import Rows
-from projections.times import utc, utc_or_none
+from projections.times import utc_or_none
 
-_TIMES = ("due_at", "completed_at")
+_TIMES = frozenset({"due_at", "completed_at"})
 
 
 @projects(Task.Created, into=TaskRow)
@@ -38,9 +38,9 @@ def created(event: Recorded[Task.Created], rows: Rows[TaskRow]) -> None:
 @projects(Task.Revised, Task.Moved, Task.Assigned, into=TaskRow)
 def changed(event: Recorded[Task.Revised], rows: Rows[TaskRow]) -> None:
     changes = event.data.changes
-    for name in _TIMES:
-        if changes.get(name) is not None:
-            changes[name] = utc(changes[name])
+    if not _TIMES.isdisjoint(changes):
+        for name in _TIMES & changes.keys():
+            changes[name] = utc_or_none(changes[name])
     rows.patch(event.stream_id, changes, updated_at=event.recorded_at, version=event.version)
 
 
