@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from uuid import UUID
 
 import psycopg
 import structlog
 
-from projections import generations, jobs
+from projections import generations, jobs, priority
 from projections.checkpoints import Target, create_generation, load_exceptions
 from projections.connections import connect
 from projections.decoding import Decoder, Keys
@@ -42,7 +43,7 @@ log = structlog.get_logger(__name__)
 async def work(url: str, models: Sequence[Model], keys: Keys, job_id: UUID) -> bool:
     """Do a claimed job to its end.  False: somebody else is at it.  Errors: psycopg.OperationalError; the job can be resumed then."""
     async with AsyncExitStack() as stack:
-        reading, fetching, writing = [await stack.enter_async_context(await connect(url)) for _ in range(3)]
+        reading, fetching, writing, swapping = [await stack.enter_async_context(await connect(url)) for _ in range(4)]
         job = await jobs.get(fetching, job_id)
         if job is None or job.status not in ("running", "cancelling"):
             return False
@@ -54,21 +55,26 @@ async def work(url: str, models: Sequence[Model], keys: Keys, job_id: UUID) -> b
             await jobs.finish(fetching, job_id, "failed", f"this program declares no read model {job.model!r}")
             return True
         model = by_name[job.model]
+        for connection in (reading, writing):
+            priority.lower(connection, priority.own())
         reader = Reader(reading, Decoder(model.topics), keys)
-        await Rebuild(job, model, reader, Engine(Writer(writing), fetching), fetching, url).run()
+        await Rebuild(job, model, reader, Engine(Writer(writing), fetching), Engine(Writer(swapping), fetching), fetching, url).run()
         return True
 
 
 class Rebuild:
     """One job at work."""
 
-    def __init__(self, job: jobs.Job, model: Model, reader: Reader, engine: Engine, aside: Connection, url: str) -> None:
-        """`aside`: a connection for bookkeeping, which goes on while others write."""
+    def __init__(self, job: jobs.Job, model: Model, reader: Reader, engine: Engine, swapping: Engine, aside: Connection, url: str) -> None:
+        """`swapping`: one that nobody waits for longer than need be.  `aside`: a connection for bookkeeping, which goes on while others
+        write.
+        """
         self._job = job
         self._model = model
         self._reader = reader
         self._engine = engine
-        self._writing = engine.writer.connection
+        self._writing = engine.writer.connection  # it holds the lock on the model: losing it ends us
+        self._swapping = swapping
         self._aside = aside
         self._progress = Progress(url, job.id)
 
@@ -158,7 +164,7 @@ class Rebuild:
         projection = await self._projection(target)
         self._progress.enter("catching_up", total=min(await head(self._aside), await self._limit(self._aside)))
         while True:
-            batch = await self._further(projection, self._aside)
+            batch = await self._further(projection, self._reader)
             if batch.count:
                 await self._engine.push([projection], batch)
             self._progress.at(projection.folded)
@@ -192,34 +198,36 @@ class Rebuild:
 
     async def _try_swap(self, target: Target) -> bool:
         """In one transaction: hold the live leader, project what came meanwhile, take the names, complete the job."""
+        connection = self._swapping.writer.connection
+        reader = replace(self._reader, connection=connection)
         try:
-            async with self._writing.transaction():
-                await generations.hold_off_vacuum(self._writing, self._model.name)
-                row = await (await self._writing.execute(generations.HOLD_LIVE, {"model": self._model.name})).fetchone()
+            async with connection.transaction():
+                await generations.hold_off_vacuum(connection, self._model.name)
+                row = await (await connection.execute(generations.HOLD_LIVE, {"model": self._model.name})).fetchone()
                 if row is None:
                     raise RebuildFailed("the model has no live generation")
                 generation, epoch, position = row
                 projection = await self._projection(target)
-                if projection.folded > await self._limit(self._writing):
+                if projection.folded > await self._limit(connection):
                     raise RebuildFailed(f"it was paused at {position}, which the new generation is past: resume it first, or rebuild again")
-                batch = await self._further(projection, self._writing)
+                batch = await self._further(projection, reader)
                 if batch.count:
-                    await self._engine.project([projection], batch)
+                    await self._swapping.project([projection], batch)
                 if projection.folded < position:
                     raise psycopg.Rollback
-                if await generations.would_empty(self._writing, target, generation):
+                if await generations.would_empty(connection, target, generation):
                     raise RebuildFailed("the new generation is empty, the live one is not")
-                await generations.swap(self._writing, target, (generation, epoch))
-                await self._writing.execute(jobs.FINISH, {"id": self._job.id, "status": "completed", "error": None})
+                await generations.swap(connection, target, (generation, epoch))
+                await connection.execute(jobs.FINISH, {"id": self._job.id, "status": "completed", "error": None})
                 return True
         except psycopg.errors.LockNotAvailable:
             pass  # a reader is at it for longer than others may wait for us
-        self._engine.writer.doubt()
+        self._swapping.writer.doubt()
         return False
 
-    async def _further(self, projection: Projection, connection: Connection) -> Batch:
-        upto = await self._limit(connection)
-        return await self._reader.read(self._model.topics, after=projection.folded, limit=CATCH_UP_EVENTS, upto=upto)
+    async def _further(self, projection: Projection, reader: Reader) -> Batch:
+        upto = await self._limit(reader.connection)
+        return await reader.read(self._model.topics, after=projection.folded, limit=CATCH_UP_EVENTS, upto=upto)
 
     async def _limit(self, connection: Connection) -> int:
         """The position beyond which nothing may be shown for now."""
