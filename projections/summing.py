@@ -8,11 +8,12 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from functools import partial
+from operator import attrgetter
 
 from projections.magnitudes import magnitude
 from projections.periods import BLOCK, EVER, EVER_DAY, ONE_DAY, block_of
-from projections.read_models.analytics import ALL_TAGS, EVERYONE, NOBODY, DayRow, FactsRow, SpanRow
-from projections.rows import Beside
+from projections.read_models.analytics import ALL_TAGS, COUNT_DIGITS, EVERYONE, NOBODY, DayRow, FactsRow, SpanRow
+from projections.rows import Beside, Rows
 
 DIGITS = 4  # of a magnitude
 MICROS = 1_000_000  # in a second
@@ -28,25 +29,33 @@ class Difference:
         self.magnitudes: defaultdict[tuple[SpanKey, str, int], int] = defaultdict(int)
         self.quarters: defaultdict[tuple[DayKey, str, int], int] = defaultdict(int)
 
-    def state(self, facts: FactsRow, sign: int) -> None:
-        """A task that is in this state, `sign` times."""
-        if facts.deleted:
-            return
-        who = facts.assignee_id or NOBODY
-        for tag_id in (ALL_TAGS, *facts.tag_ids):
-            self._created(facts, tag_id, who, sign)
-            if facts.overdue_at is not None:
-                for key in _keys(facts.organization_id, tag_id, who, facts.overdue_at[:10]):
-                    self.amounts[key]["overdue"] += sign
-            if facts.completed_at is not None:
-                self._completed(facts, facts.completed_at, tag_id, who, sign)
+    def created(self, facts: FactsRow, sign: int) -> None:
+        """A task of this status and priority, `sign` times."""
+        for tag_id, who in _whose(facts):
+            for key in _keys(facts.organization_id, tag_id, who, facts.created_at[:10]):
+                amounts = self.amounts[key]
+                amounts[facts.status] += sign
+                amounts[facts.priority] += sign
 
-    def _created(self, facts: FactsRow, tag_id: str, who: str, sign: int) -> None:
-        for key in _keys(facts.organization_id, tag_id, who, facts.created_at[:10]):
-            amounts = self.amounts[key]
-            amounts[facts.status] += sign
-            amounts[facts.priority] += sign
-        self._quarter(facts, facts.created_at, "created", tag_id, who, sign)
+    def begun(self, facts: FactsRow, sign: int) -> None:
+        """When it was created."""
+        for tag_id, who in _whose(facts):
+            self._quarter(facts, facts.created_at, "created", tag_id, who, sign)
+
+    def overdue(self, facts: FactsRow, sign: int) -> None:
+        """That it is overdue from then on."""
+        if facts.overdue_at is None:
+            return
+        for tag_id, who in _whose(facts):
+            for key in _keys(facts.organization_id, tag_id, who, facts.overdue_at[:10]):
+                self.amounts[key]["overdue"] += sign
+
+    def completed(self, facts: FactsRow, sign: int) -> None:
+        """When, how fast and how well it was done."""
+        if facts.completed_at is None:
+            return
+        for tag_id, who in _whose(facts):
+            self._completed(facts, facts.completed_at, tag_id, who, sign)
 
     def _completed(self, facts: FactsRow, at: str, tag_id: str, who: str, sign: int) -> None:
         for key in _keys(facts.organization_id, tag_id, who, at[:10])[1:]:
@@ -70,22 +79,40 @@ class Difference:
         self.quarters[(facts.organization_id, tag_id, EVERYONE, at[:10]), column, quarter] += sign
         self.quarters[(facts.organization_id, tag_id, who, at[:10]), column, quarter] += sign
 
+    def tell(self, spans: Rows[SpanRow], days: Rows[DayRow]) -> None:
+        """State it to the rows."""
+        for key, amounts in self.amounts.items():
+            if differing := {name: amount for name, amount in amounts.items() if amount}:
+                spans.add(key, **differing)
+        for (key, column, found), sign in self.magnitudes.items():
+            if sign:
+                spans.change(key, partial(_change_magnitudes, column=column, found=found, sign=sign))
+        for (day, column, quarter), sign in self.quarters.items():
+            if sign:
+                days.change(day, partial(_change_quarter, column=column, quarter=quarter, sign=sign))
+
+
+# What each part of it follows from (and from when the task was created, which does not change): most events change few.
+_PLACE = ("organization_id", "assignee_id", "tag_ids", "deleted")
+_PARTS = (
+    (attrgetter(*_PLACE, "status", "priority"), Difference.created),
+    (attrgetter(*_PLACE), Difference.begun),
+    (attrgetter(*_PLACE, "overdue_at"), Difference.overdue),
+    (attrgetter(*_PLACE, "completed_at", "on_time", "accuracy", "lead", "cycle"), Difference.completed),
+)
+
 
 def count(before: FactsRow, after: FactsRow, beside: Beside) -> None:
     """State what it does to the sums that a task is `after` and no more `before`."""
     difference = Difference()
-    difference.state(before, -1)
-    difference.state(after, 1)
-    spans, days = beside(SpanRow), beside(DayRow)
-    for key, amounts in difference.amounts.items():
-        if differing := {name: amount for name, amount in amounts.items() if amount}:
-            spans.add(key, **differing)
-    for (key, column, found), sign in difference.magnitudes.items():
-        if sign:
-            spans.change(key, partial(_change_magnitudes, column=column, found=found, sign=sign))
-    for (day, column, quarter), sign in difference.quarters.items():
-        if sign:
-            days.change(day, partial(_change_quarter, column=column, quarter=quarter, sign=sign))
+    for follows_from, state in _PARTS:
+        if follows_from(before) == follows_from(after):
+            continue
+        if not before.deleted:
+            state(difference, before, -1)
+        if not after.deleted:
+            state(difference, after, 1)
+    difference.tell(beside(SpanRow), beside(DayRow))
 
 
 def _change_magnitudes(row: SpanRow, _: Beside, *, column: str, found: int, sign: int) -> None:
@@ -93,7 +120,9 @@ def _change_magnitudes(row: SpanRow, _: Beside, *, column: str, found: int, sign
 
 
 def _change_quarter(row: DayRow, _: Beside, *, column: str, quarter: int, sign: int) -> None:
-    getattr(row, column)[quarter] += sign
+    counts, at = getattr(row, column), 2 + quarter * COUNT_DIGITS
+    count = int(counts[at : at + COUNT_DIGITS], 16) + sign
+    setattr(row, column, f"{counts[:at]}{count:0{COUNT_DIGITS}x}{counts[at + COUNT_DIGITS :]}")
 
 
 def _with(values: str, found: int, sign: int) -> str:
@@ -104,6 +133,12 @@ def _with(values: str, found: int, sign: int) -> str:
     if sign > 0:
         return values[:at] + digits + values[at:]
     return values[:at] + values[at + DIGITS :]
+
+
+def _whose(facts: FactsRow) -> list[tuple[str, str]]:
+    """By which tag and assignee it is summed up."""
+    who = facts.assignee_id or NOBODY
+    return [(tag_id, who) for tag_id in (ALL_TAGS, *facts.tag_ids)]
 
 
 def _keys(organization_id: str, tag_id: str, who: str, day: str) -> list[SpanKey]:

@@ -23,4 +23,9 @@ def utc_or_none(text: str | None) -> str | None:
 
 def micros(text: str) -> int:
     """Microseconds since 1970 of a time in that form."""
-    return (datetime.fromisoformat(text) - _EPOCH) // _MICROSECOND
+    return since_epoch(datetime.fromisoformat(text))
+
+
+def since_epoch(at: datetime) -> int:
+    """Microseconds since 1970."""
+    return (at - _EPOCH) // _MICROSECOND

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
+from struct import Struct
 from typing import Any
 from uuid import UUID
 
 import numpy as np
-import orjson
 
 from projections.magnitudes import RANGES
-from projections.read_models.analytics import NOBODY, QUARTERS
+from projections.read_models.analytics import NOBODY, PRIORITIES, QUARTERS, STATUSES
 from projections.read_models.analytics_durations import Wanted
-from projections.read_models.analytics_figures import COUNTS, DURATIONS, PRIORITIES, STATUSES, VALUES
-from query_api.durations import MICROS, NO_NUMBERS, Durations, Numbers, Summary, durations, together
-from query_api.singles import POSTGRES_EPOCH, Singles
+from projections.read_models.analytics_figures import COUNTS, DURATIONS, VALUES, Period
+from projections.times import since_epoch
+from query_api.durations import MICROS, NO_NUMBERS, Counted, Durations, Listed, Numbers, Summary, durations, known_among, together
+from query_api.singles import Singles
+from query_api.sums import sums
 
 Figures = dict[str, Any]
 Row = Mapping[str, Any]
@@ -23,28 +26,29 @@ OPEN = ("todo", "in_progress", "blocked", "in_review")
 ACCURACY_ONE = 10**12
 WEIGHTS = {"on_time_rate": 0.4, "estimate_accuracy": 0.3, "completion_rate": 0.3}
 _DAY, _QUARTER = 86_400 * MICROS, 900 * MICROS
-# As `analytics_figures` packs them: an array is sent with a head, and each of its elements with its size.
-_ARRAY = [("size", ">i4"), ("value", ">i4")]
-_DAYS = np.dtype([("day", ">i4"), ("", "V20"), ("created", _ARRAY, QUARTERS), ("", "V20"), ("completed", _ARRAY, QUARTERS)])
+POSTGRES_EPOCH = 946_684_800 * MICROS  # the year 2000, since 1970
+_PAIR = Struct(">qq")  # as `analytics_durations` gives them
+# As `analytics_figures` gives them.
+_DAYS = np.dtype([("day", ">i4"), ("created", ">i4", (QUARTERS,)), ("completed", ">i4", (QUARTERS,))])
 
 
 class Reckoning:
     """What the sums come to.  Made of the first look; percentiles need a second one, at what is `wanted`."""
 
-    def __init__(self, row: Row) -> None:
-        self._singles, self._days = Singles(row["singles"]), row["days"]
-        counts = {who: dict(zip(COUNTS, of_one, strict=True)) for who, of_one in orjson.loads(row["counts"])}
+    def __init__(self, row: Row, period: Period) -> None:
+        self._singles, self._days = Singles(row, period), row["days"]
+        counts = sums(row["people"] or (), row["sums"] or ())
         magnitudes = [dict(zip(counts, row[name] or (), strict=True)) for name in VALUES]
         for who, of_one in zip(self._singles.people, self._singles.counts(), strict=True):
-            sums = counts.get(who)
-            counts[who] = of_one if sums is None else {name: amount + of_one[name] for name, amount in sums.items()}
+            of_days = counts.get(who)
+            counts[who] = of_one if of_days is None else {name: amount + of_one[name] for name, amount in of_days.items()}
         self._people = sorted(counts, key=lambda who: (who == NOBODY, who))
         self._counts = [counts[who] for who in self._people]
         self._counts.append({name: sum(of_one[name] for of_one in self._counts) for name in COUNTS})  # of everyone, the last
         self._durations = {name: self._of_each(name, found) for name, found in zip(DURATIONS, magnitudes, strict=True)}
-        self.wanted = {name: self._wanted(of_each) for name, of_each in self._durations.items()}
+        self.wanted = {name: self._wanted(*found) for name, found in self._durations.items()}
 
-    def _of_each(self, name: str, magnitudes: Mapping[str, bytes]) -> list[Durations]:
+    def _of_each(self, name: str, magnitudes: Mapping[str, bytes]) -> tuple[list[Durations[Listed]], Durations[Counted]]:
         single, lost = self._singles.durations(name, 1), self._singles.durations(name, -1)
         of_each = [
             durations(
@@ -55,16 +59,16 @@ class Reckoning:
             )
             for who, counts in zip(self._people, self._counts, strict=False)
         ]
-        return [*of_each, together(of_each)]
+        return of_each, together(of_each)
 
-    def _wanted(self, of_each: Sequence[Durations]) -> Wanted:
-        wanted, (*of_people, of_all) = Wanted(), of_each
+    def _wanted(self, of_people: Sequence[Durations[Listed]], of_all: Durations[Counted]) -> Wanted:
+        wanted = Wanted()
         by_all = np.array(sorted(of_all.wanted()), np.uint16)
         for place, (who, one) in enumerate(zip(self._people, of_people, strict=True)):
             person = None if who == NOBODY else UUID(who)
             for magnitude in one.wanted():
                 wanted.add(place * RANGES + magnitude, person, magnitude)
-            for magnitude in one.known_among(by_all).tolist():
+            for magnitude in known_among(by_all, one).tolist():
                 wanted.add(len(of_people) * RANGES + magnitude, person, magnitude)
         return wanted
 
@@ -81,7 +85,7 @@ class Reckoning:
 
     def series(self, starts: Sequence[datetime]) -> list[dict[str, Any]]:
         """How many were created and completed in each bucket."""
-        bounds = np.array([_micros(start) for start in starts], np.int64)
+        bounds = np.array([since_epoch(start) for start in starts], np.int64)
         counted = [
             _of_days(self._days, name, bounds) + _in_buckets(*self._singles.moments(name), bounds) for name in ("created", "completed")
         ]
@@ -91,14 +95,15 @@ class Reckoning:
         ]
 
     def _summaries(self, name: str, looked_up: bytes | None) -> list[Summary]:
-        pairs = np.frombuffer(looked_up or b"", ">i8").astype(np.int64).reshape(-1, 2)
-        pairs = pairs[np.argsort(pairs[:, 0], kind="stable")]
-        numbers, begins = np.unique(pairs[:, 0], return_index=True)
-        found = dict(zip(numbers.tolist(), np.split(pairs[:, 1], begins[1:]), strict=True)) if len(numbers) else {}
-        by_place: list[dict[int, Numbers]] = [{} for _ in self._durations[name]]
+        found: defaultdict[int, list[int]] = defaultdict(list)
+        for number, duration in _PAIR.iter_unpack(looked_up or b""):
+            found[number].append(duration)
+        of_people, of_all = self._durations[name]
+        by_place: list[dict[int, list[int]]] = [{} for _ in (*of_people, of_all)]
         for number in dict.fromkeys(self.wanted[name].numbers):
-            by_place[number // RANGES][number % RANGES] = found.get(number, NO_NUMBERS)
-        return [one.summary(by_place[place]) for place, one in enumerate(self._durations[name])]
+            by_place[number // RANGES][number % RANGES] = found[number]
+        *of_each, of_everyone = by_place
+        return [*(one.summary(numbers) for one, numbers in zip(of_people, of_each, strict=True)), of_all.summary(of_everyone)]
 
 
 def _figures(counts: Mapping[str, int], lead: Summary, cycle: Summary) -> Figures:
@@ -137,17 +142,13 @@ def _score(rates: Mapping[str, float | None]) -> float | None:
 def _of_days(days: bytes | None, name: str, bounds: Numbers) -> Numbers:
     """Local midnights fall on quarters of an hour of UTC, so each quarter is in one bucket."""
     found = np.frombuffer(days or b"", _DAYS)
-    begins = found["day"].astype(np.int64) * _DAY + POSTGRES_EPOCH
-    moments = begins[:, None] + np.arange(QUARTERS, dtype=np.int64) * _QUARTER
-    return _in_buckets(moments, found[name]["value"].astype(np.int64), bounds)
+    found = found[np.argsort(found["day"])]
+    moments = (found["day"].astype(np.int64) * _DAY + POSTGRES_EPOCH)[:, None] + np.arange(QUARTERS) * _QUARTER
+    up_to = np.append(0, found[name].cumsum(dtype=np.int64))
+    return np.diff(up_to[[*np.searchsorted(moments.ravel(), bounds), -1]])
 
 
 def _in_buckets(moments: Numbers, weights: Numbers, bounds: Numbers) -> Numbers:
-    buckets = np.searchsorted(bounds, moments.ravel(), "right") - 1
     found = np.zeros(len(bounds), np.int64)
-    np.add.at(found, buckets, weights.ravel())
+    np.add.at(found, np.searchsorted(bounds, moments, "right") - 1, weights)
     return found
-
-
-def _micros(at: datetime) -> int:
-    return int((at - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()) * MICROS

@@ -3,41 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
 
-from projections.read_models.analytics_figures import COUNTS, DURATIONS, PRIORITIES, STATUSES
+from projections.read_models.analytics import FACTS, PRIORITIES, STATUSES
+from projections.read_models.analytics_figures import COUNTS, DURATIONS, EDGES, Period
+from projections.times import since_epoch
 from query_api.durations import MICROS, Numbers
 
-# As `analytics_figures` packs them.
-_PACKED = np.dtype(
-    [
-        ("who", "V16"),
-        ("created_at", ">i8"),
-        ("completed_at", ">i8"),
-        ("lead", ">i8"),
-        ("cycle", ">i8"),
-        ("accuracy", ">i8"),
-        ("small", ">i4"),
-    ]
-)
-POSTGRES_EPOCH = 946_684_800 * MICROS  # the year 2000, since 1970
+_FACTS = np.dtype(FACTS.dtype)
+# As what each of those at an edge counts: created, completed, in its state, overdue.
+_WEIGHTS = {"created": (1, 0, 0, 0), "completed": (0, 1, 0, 0), "later": (0, 0, -1, 0), "due_later": (0, 0, 0, -1)}
 
 
 class Singles:
     """How often each task counts: as created, as completed, in its state, as overdue; once, not at all, or less one."""
 
-    def __init__(self, packed: bytes | None) -> None:
-        self._found = np.frombuffer(packed or b"", _PACKED)
+    def __init__(self, row: Mapping[str, Any], period: Period) -> None:
+        """`row`: as `analytics_figures` gives it."""
+        parts = {name: np.frombuffer(row[name] or b"", _FACTS) for name in (*EDGES, "before", "since")}
+        self._found = np.concatenate(list(parts.values()))
+        weights = [np.full((4, len(parts[name])), np.array(_WEIGHTS[name])[:, None]) for name in EDGES]
+        # A task that has changed since counts as it was, where it belongs, and less one as it is.
+        weights += [_belongs(parts["before"], period), -_belongs(parts["since"], period)]
+        self._created, self._completed, self._state, self._late = np.concatenate(weights, axis=1)
         places: dict[bytes, int] = {}
         whose = [places.setdefault(who, len(places)) for who in self._found["who"].tolist()]
         self.people = [str(UUID(bytes=who)) for who in places]
         self._whose = np.array(whose, np.int64)
-        small = self._found["small"].astype(np.int64)
-        self._created, self._completed, self._state, self._late = ((small >> place & 3) - 1 for place in (0, 2, 4, 6))
-        self._status, self._priority, self._on_time = (small >> 8 & 15) - 1, (small >> 12 & 15) - 1, small >> 16 & 3
+        small = self._number("small")
+        self._status, self._priority, self._on_time = (small >> place & 15 for place in (0, 4, 8))
 
     def counts(self) -> list[dict[str, int]]:
         """For each of the people."""
@@ -68,7 +66,7 @@ class Singles:
         """When they were created or completed, in microseconds, and how often each counts as that."""
         weights = self._created if name == "created" else self._completed
         chosen = weights != 0
-        return self._number(f"{name}_at")[chosen] + POSTGRES_EPOCH, weights[chosen]
+        return self._number(f"{name}_at")[chosen], weights[chosen]
 
     def _number(self, name: str) -> Numbers:
         return self._found[name].astype(np.int64)
@@ -77,3 +75,12 @@ class Singles:
         found = np.zeros(len(self.people), np.int64)
         np.add.at(found, self._whose, amounts)
         return found.tolist()
+
+
+def _belongs(facts: NDArray[Any], period: Period) -> NDArray[np.int64]:
+    """The weights of tasks that the period may cover or not."""
+    # What there is not is -1, which no period is to cover.
+    began, ended = (0 if at is None else max(0, since_epoch(at)) for at in (period.began, period.ended))
+    completed, overdue = facts["completed_at"], facts["overdue_at"]
+    is_completed, is_late = (began <= completed) & (completed < ended), (overdue >= 0) & (overdue < ended)
+    return np.array([began <= facts["created_at"], is_completed, np.full(len(facts), 1), is_late], np.int64)

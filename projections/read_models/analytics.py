@@ -7,13 +7,14 @@ is read from the tasks themselves.  How, and why so: decision record 0023.
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Annotated
 
-import msgspec
-
-from projections.columns import Id, Ids, Small, SqlType, Time, Whole, Wholes
+from projections.columns import Id, Ids, Rendered, Small, SqlType, Time, Whole
+from projections.packing import Packing
 from projections.registry import Index, read_model
 from projections.rows import Row
+from projections.times import micros
 
 Day = Annotated[str, SqlType("date")]  # of UTC
 Magnitudes = Annotated[str, SqlType("bytea")]  # `\x` and 4 hexadecimal digits for that of each microsecond count, in ascending order
@@ -23,11 +24,46 @@ NOBODY = "00000000-0000-0000-0000-000000000000"  # stands for the assignee of ta
 EVERYONE = "ffffffff-ffff-ffff-ffff-ffffffffffff"  # stands for all assignees together, and none
 QUARTERS = 96  # of an hour, in a day: local midnights of all time zones of this century fall on one
 LENGTH_HOURS = (1, 4, 16, 64, 256, 1024, 4096)  # the bounds of the length classes of what is past
+COUNT_DIGITS = 8  # of a quarter's count
+NO_QUARTERS = "\\x" + "0" * COUNT_DIGITS * QUARTERS
+STATUSES = ("todo", "in_progress", "blocked", "in_review", "done", "cancelled")
+PRIORITIES = ("low", "medium", "high", "critical")
+COMPLETED = ("completed", "due", "on_time", "estimated")
+LARGE = ("accuracy", "lead_seconds", "lead_micros", "cycle_seconds", "cycle_micros")  # of the completed ones too
+SUMS = Packing(**dict.fromkeys((*STATUSES, *PRIORITIES, "overdue", *COMPLETED), "i4"), **dict.fromkeys(LARGE, "i8"))
+# `small`: places of status and priority, and whether it was on time (2: it was not due), four bits each.  What there is not is -1.
+FACTS = Packing(who="V16", created_at="i8", completed_at="i8", overdue_at="i8", lead="i8", cycle="i8", accuracy="i8", small="i4")
+_NOBODY = bytes(16)
+_STATUS, _PRIORITY = ({name: place for place, name in enumerate(names)} for names in (STATUSES, PRIORITIES))
+_sums = attrgetter(*SUMS.names)
+
+
+def packed_facts(row: FactsRow | PastRow) -> str:
+    """As `FACTS`; times in microseconds since 1970."""
+    who = _NOBODY if row.assignee_id is None else bytes.fromhex(row.assignee_id.replace("-", ""))
+    return FACTS.packed(
+        who,
+        micros(row.created_at),
+        -1 if row.completed_at is None else micros(row.completed_at),
+        -1 if row.overdue_at is None else micros(row.overdue_at),
+        -1 if row.lead is None else row.lead,
+        -1 if row.cycle is None else row.cycle,
+        -1 if row.accuracy is None else row.accuracy,
+        _STATUS[row.status] + (_PRIORITY[row.priority] << 4) + ((2 if row.on_time is None else row.on_time) << 8),
+    )
+
+
+def packed_sums(row: SpanRow) -> str:
+    """As `SUMS`."""
+    return SUMS.packed(*_sums(row))
+
+
+Packed = Annotated[str, SqlType("bytea")]
 
 
 @read_model(
     "analytics",
-    version=2,
+    version=3,
     key="task_id",
     indexes=[
         Index(("organization_id", "created_at"), where="NOT deleted"),
@@ -61,6 +97,7 @@ class FactsRow(Row):
     cycle: int | None = None
     on_time: bool | None = None
     accuracy: int | None = None  # of its estimate, in 10 ** -12
+    packed: Annotated[Packed, Rendered(packed_facts)] = ""
 
 
 @read_model("analytics_past", of=FactsRow, key=("task_id", "version"), indexes=[("organization_id", "length_class", "until")])
@@ -85,6 +122,7 @@ class PastRow(Row):
     since: Time
     until: Time
     length_class: Small  # how many of LENGTH_HOURS it is not shorter than: so that those of one moment are found by an index
+    packed: Annotated[Packed, Rendered(packed_facts)] = ""
 
 
 @read_model("analytics_spans", of=FactsRow, key=("organization_id", "tag_id", "span", "day", "assignee_id"))
@@ -120,6 +158,7 @@ class SpanRow(Row):
     cycle_micros: int = 0
     leads: Magnitudes = "\\x"
     cycles: Magnitudes = "\\x"
+    packed: Annotated[Packed, Rendered(packed_sums)] = ""
 
 
 @read_model("analytics_days", of=FactsRow, key=("organization_id", "tag_id", "assignee_id", "day"))
@@ -130,5 +169,5 @@ class DayRow(Row):
     tag_id: Id
     assignee_id: Id
     day: Day
-    created: Wholes = msgspec.field(default_factory=lambda: [0] * QUARTERS)
-    completed: Wholes = msgspec.field(default_factory=lambda: [0] * QUARTERS)
+    created: Packed = NO_QUARTERS
+    completed: Packed = NO_QUARTERS

@@ -11,97 +11,55 @@ from typing import Any
 from uuid import UUID
 
 from projections.periods import EVER, Edge, cover
-from projections.read_models.analytics import ALL_TAGS, EVERYONE, LENGTH_HOURS, NOBODY
+from projections.read_models.analytics import ALL_TAGS, EVERYONE, LENGTH_HOURS, SUMS
 from projections.statements import REQUIRED, Statement, checkpoint_of
 from projections.texts import folded
 
-STATUSES = ("todo", "in_progress", "blocked", "in_review", "done", "cancelled")
-PRIORITIES = ("low", "medium", "high", "critical")
 DURATIONS = ("lead", "cycle")
-_COMPLETED = (
-    "completed", "due", "on_time", "estimated", "accuracy", "lead_seconds", "lead_micros", "cycle_seconds", "cycle_micros",
-)  # fmt: skip
-COUNTS = (*STATUSES, *PRIORITIES, "overdue", "created", *_COMPLETED)
+COUNTS = (*SUMS.names, "created")
 VALUES = ("leads", "cycles")  # by magnitude
-
-_MEMBERS = (
-    "task_id", "assignee_id", "tag_ids", "status", "priority", "created_at", "completed_at", "overdue_at", "lead", "cycle", "on_time",
-    "accuracy",
-)  # fmt: skip
-_FACTS = ", ".join(f"f.{name}" for name in _MEMBERS)
 TAG = "(SELECT g.tag_id FROM read_models.tags g WHERE g.organization_id = %(organization_id)s AND g.name_folded = %(tag)s)"
 # What was past at the period's end: of each class of lengths, what ended from then on, but no later than what is that long can.
 _PAST = f"""
-    SELECT {_FACTS}, f.deleted
+    SELECT f.task_id, NOT f.deleted AND {{limits}} AS counts, f.packed
     FROM (VALUES {", ".join(f"({n}, interval '{hours} hours')" for n, hours in enumerate(LENGTH_HOURS))},
                  ({len(LENGTH_HOURS)}, interval '9000 years')) AS c (length_class, most)
     CROSS JOIN LATERAL (
-        SELECT {_FACTS}, f.deleted FROM read_models.analytics_past f
+        SELECT f.task_id, f.assignee_id, f.tag_ids, f.deleted, f.packed FROM read_models.analytics_past f
         WHERE f.organization_id = %(organization_id)s AND f.length_class = c.length_class AND f.until >= %(ended)s::timestamptz
           AND f.until < %(ended)s::timestamptz + c.most AND f.since < %(ended)s::timestamptz OFFSET 0
     ) f
 """
 _EDGE = """
-    SELECT {facts}, {weights}
-    FROM unnest(%({name}_from)s::timestamptz[], %({name}_to)s::timestamptz[]) AS e (low, high)
-    CROSS JOIN LATERAL (
-        SELECT {facts} FROM read_models.analytics f
+    (SELECT string_agg(f.packed, '')
+     FROM unnest(%({name}_from)s::timestamptz[], %({name}_to)s::timestamptz[]) AS e (low, high)
+     CROSS JOIN LATERAL (
+        SELECT f.packed, f.assignee_id, f.tag_ids FROM read_models.analytics f
         WHERE f.organization_id = %(organization_id)s AND NOT f.deleted AND f.{axis} >= e.low AND f.{axis} < e.high OFFSET 0
-    ) f
-    WHERE {limits}
+     ) f WHERE {limits}) AS {name}
 """
-# How often each task counts: as created, as completed, in what state, as overdue.
-_EDGES = {
-    "created": ("created_at", "1 AS created, 0 AS completed, 0 AS state, 0 AS late"),
-    "completed": ("completed_at", "0, 1, 0, 0"),
-    "later": ("created_at", "0, 0, -1, 0"),
-    "due_later": ("overdue_at", "0, 0, 0, -1"),
-}
-_CHANGED = """
-    {sign} * (f.created_at >= %(began)s)::int,
-    {sign} * coalesce(f.completed_at >= %(began)s AND f.completed_at < %(ended)s::timestamptz, false)::int, {sign},
-    {sign} * coalesce(f.overdue_at < %(ended)s::timestamptz, false)::int
-"""
-_DAY_SUMS = ", ".join(
-    [f"sum(r.state * d.{name})" for name in (*STATUSES, *PRIORITIES)]
-    + ["sum(r.late * d.overdue)", f"sum(r.period * ({' + '.join(f'd.{name}' for name in STATUSES)}))"]
-    + [f"sum(r.period * d.{name})" for name in _COMPLETED]
-)
-_DAY_VALUES = ", ".join(f"coalesce(string_agg(d.{name}, '') FILTER (WHERE r.period = 1), '') AS {name}" for name in VALUES)
-# What `query_api.singles` reads: sixty bytes a task.  Where there is no number it is -1; small ones share the last.
-_PACKED = f"""
-    uuid_send(coalesce(s.assignee_id, '{NOBODY}'))
-    || timestamptz_send(s.created_at) || timestamptz_send(coalesce(s.completed_at, s.created_at))
-    || int8send(coalesce(s.lead, -1)) || int8send(coalesce(s.cycle, -1)) || int8send(coalesce(s.accuracy, -1))
-    || int4send(s.created + 1 + (s.completed + 1 << 2) + (s.state + 1 << 4) + (s.late + 1 << 6)
-        + (array_position(ARRAY[{", ".join(f"'{name}'" for name in STATUSES)}], s.status) << 8)
-        + (array_position(ARRAY[{", ".join(f"'{name}'" for name in PRIORITIES)}], s.priority) << 12)
-        + (coalesce(s.on_time::int, 2) << 16))
-"""
-_COLUMNS = ", ".join(f"d.{name}" for name in (*STATUSES, *PRIORITIES, "overdue", *_COMPLETED, "leads", "cycles"))
+EDGES = {"created": "created_at", "completed": "completed_at", "later": "created_at", "due_later": "overdue_at"}
 _FIGURES = """
     WITH past AS MATERIALIZED ({past}),
     totals AS (
-        SELECT d.assignee_id, json_build_array({day_sums}) AS counts, {day_values}
-        FROM unnest(%(spans)s::smallint[], %(lows)s::date[], %(highs)s::date[], %(periods)s::int[], %(states)s::int[], %(lates)s::int[])
-            AS r (span, low, high, period, state, late)
+        SELECT d.assignee_id, string_agg(r.weights || d.packed, '') AS sums, {day_values}
+        FROM unnest(%(spans)s::smallint[], %(lows)s::date[], %(highs)s::date[], %(periods)s::boolean[], %(weights)s::bytea[])
+            AS r (span, low, high, period, weights)
         CROSS JOIN LATERAL (
-            SELECT d.assignee_id, {columns} FROM read_models.analytics_spans d
+            SELECT d.assignee_id, d.packed, d.leads, d.cycles FROM read_models.analytics_spans d
             WHERE d.organization_id = %(organization_id)s AND d.tag_id = {tag_id} AND d.span = r.span AND d.day >= r.low
               AND d.day < r.high AND {of_whom} OFFSET 0
         ) d
         GROUP BY d.assignee_id
     ),
-    people AS (SELECT json_agg(json_build_array(t.assignee_id, t.counts)) AS counts, {values} FROM totals t)
-    SELECT coalesce(w.counts::text, '[]') AS counts, {names},
-        (SELECT string_agg({packed}, '') FROM (
-            {edges}
-            UNION ALL SELECT {facts}, {as_it_was} FROM past f WHERE NOT f.deleted AND {limits}
-            -- Asked for all at once they are found by walking along the index.
-            UNION ALL SELECT {facts}, {as_it_is} FROM read_models.analytics f
-                WHERE f.task_id = ANY (ARRAY(SELECT p.task_id FROM past p)) AND NOT f.deleted AND {limits}
-        ) s) AS singles,
-        (SELECT string_agg(date_send(y.day) || array_send(y.created) || array_send(y.completed), '') FROM read_models.analytics_days y
+    people AS (SELECT array_agg(t.assignee_id) AS people, array_agg(t.sums) AS sums, {values} FROM totals t)
+    SELECT w.people, w.sums, {names},
+        {edges},
+        (SELECT string_agg(p.packed, '') FROM past p WHERE p.counts) AS before,
+        -- Asked for all at once they are found by walking along the index.
+        (SELECT string_agg(f.packed, '') FROM read_models.analytics f
+         WHERE f.task_id = ANY (ARRAY(SELECT p.task_id FROM past p)) AND NOT f.deleted AND {limits}) AS since,
+        (SELECT string_agg(date_send(y.day) || y.created || y.completed, '') FROM read_models.analytics_days y
          WHERE y.organization_id = %(organization_id)s AND y.tag_id = {tag_id} AND y.assignee_id = {of_days}
            AND y.day >= %(first_day)s AND y.day < %(last_day)s) AS days,
         {checkpoint} AS checkpoint, {required} AS required
@@ -115,22 +73,13 @@ def _limits(tagged: bool, assigned: bool) -> str:
     return " AND ".join(limits) or "true"
 
 
-# One for each choice of filters: whether by tag, whether by assignee.
-_STATEMENTS = {
-    (tagged, assigned): _FIGURES.format(
-        past=_PAST,
-        facts=_FACTS,
-        edges=" UNION ALL ".join(
-            _EDGE.format(name=name, axis=axis, weights=weights, facts=_FACTS, limits=_limits(tagged, assigned))
-            for name, (axis, weights) in _EDGES.items()
-        ),
-        as_it_was=_CHANGED.format(sign=1),
-        as_it_is=_CHANGED.format(sign=-1),
-        limits=_limits(tagged, assigned),
-        day_sums=_DAY_SUMS,
-        day_values=_DAY_VALUES,
-        packed=_PACKED,
-        columns=_COLUMNS,
+def _statement(*, tagged: bool, assigned: bool) -> str:
+    limits = _limits(tagged, assigned)
+    return _FIGURES.format(
+        past=_PAST.format(limits=limits),
+        edges=",".join(_EDGE.format(name=name, axis=axis, limits=limits) for name, axis in EDGES.items()),
+        limits=limits,
+        day_values=", ".join(f"coalesce(string_agg(d.{name}, '') FILTER (WHERE r.period), '') AS {name}" for name in VALUES),
         tag_id=TAG if tagged else f"'{ALL_TAGS}'",
         of_whom="d.assignee_id = %(assignee_id)s" if assigned else "true",
         of_days="%(assignee_id)s" if assigned else f"'{EVERYONE}'",
@@ -139,9 +88,14 @@ _STATEMENTS = {
         checkpoint=checkpoint_of("analytics", "tags") if tagged else checkpoint_of("analytics"),
         required=REQUIRED,
     )
-    for tagged in (False, True)
-    for assigned in (False, True)
-}
+
+
+# One for each choice of filters: whether by tag, whether by assignee.
+_STATEMENTS = {(tagged, assigned): _statement(tagged=tagged, assigned=assigned) for tagged in (False, True) for assigned in (False, True)}
+
+
+# State, overdue, period.
+_OF_ALL, _OF_PERIOD, _STATE_LESS, _LATE_LESS = b"\2\2\1", b"\1\1\2", b"\0\1\1", b"\1\0\1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,19 +108,20 @@ class Period:
 
 
 def figures(organization_id: UUID, session_id: UUID | None, period: Period, *, assignee_id: UUID | None, tag: str | None) -> Statement:
-    """Columns: counts (JSON: for each assignee its id, or NOBODY, and COUNTS) and VALUES (for each assignee two bytes a magnitude) of
-    whole days; singles and days (with the quarters of created and of completed), packed, null without any; checkpoint, required.
+    """Columns: of whole days people (each assignee's id, or NOBODY) and for each of them sums (rows of three weights, one byte and one more
+    than they are: of the state, of what is overdue, of the period; and SUMS) and VALUES (two bytes a magnitude); FACTS of the tasks at the
+    EDGES, and of those changed since as they were before and as they are since; days (with the quarters of created and of completed);
+    all null without any; checkpoint, required.
     """
     whole = cover(period.began, period.ended)
     later = cover(period.ended, None) if period.ended is not None else None
     due_later = cover(period.now if period.ended is None else min(period.ended, period.now), None)
-    days = [(*part, 1, 0, 0) for part in whole.days] + [(*part, 0, -1, 0) for part in (later.days if later else [])]
-    days += [(*part, 0, 0, -1) for part in due_later.days]
-    ever = (EVER, date.min, date.max, 0, 1, 1)
-    columns = zip(ever, *days, strict=True)
+    days = [(*part, True, _OF_PERIOD) for part in whole.days] + [(*part, False, _STATE_LESS) for part in (later.days if later else [])]
+    days += [(*part, False, _LATE_LESS) for part in due_later.days]
+    columns = zip((EVER, date.min, date.max, False, _OF_ALL), *days, strict=True)
     edges = {"created": whole.edges, "completed": whole.edges, "later": later.edges if later else [], "due_later": due_later.edges}
     first_day, last_day = whole.whole_days
-    parameters: dict[str, Any] = dict(zip(("spans", "lows", "highs", "periods", "states", "lates"), map(list, columns), strict=True))
+    parameters: dict[str, Any] = dict(zip(("spans", "lows", "highs", "periods", "weights"), map(list, columns), strict=True))
     for name, parts in edges.items():
         parameters |= _bounds(name, parts)
     parameters |= {"organization_id": organization_id, "session_id": session_id, "began": period.began, "ended": period.ended}

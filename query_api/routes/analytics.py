@@ -83,7 +83,7 @@ async def analytics(query: Annotated[AnalyticsQuery, Query()], call: QueryCall) 
     made: list[Reckoning] = []
 
     async def percentiles(row: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-        made.append(await asyncio.to_thread(Reckoning, row))
+        made.append(await asyncio.to_thread(Reckoning, row, asked.period))
         return durations(call.organization_id, asked.period, asked.tag, made[-1].wanted)
 
     row = await read_two(call, _sums(asked, call), percentiles)
@@ -99,7 +99,7 @@ async def export(query: Annotated[AnalyticsQuery, Query()], call: QueryCall) -> 
     """`series` as CSV for a spreadsheet, a row a bucket: start, created, completed."""
     asked = await _asked(query, call)
     row = await read(call, _sums(asked, call))
-    buckets = await asyncio.to_thread(lambda: Reckoning(row).series(asked.starts))
+    buckets = await asyncio.to_thread(lambda: Reckoning(row, asked.period).series(asked.starts))
     rows = ((iso(of_bucket["start"]), of_bucket["created"], of_bucket["completed"]) for of_bucket in buckets)
     return csv_reply("analytics.csv", ("start", "created", "completed"), rows, at(row["checkpoint"]))
 

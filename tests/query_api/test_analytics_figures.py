@@ -50,7 +50,7 @@ def answered(connection: psycopg.Connection[Any], home: Site, asked: Question) -
     statement = figures(home.id, None, period, assignee_id=asked.assignee_id, tag=name.swapcase() if name else None)
     row = connection.execute(statement.sql, statement.parameters, binary=True, prepare=True).fetchone()
     assert row is not None
-    reckoning = Reckoning(row)
+    reckoning = Reckoning(row, period)
     looked_up = connection.execute(
         *durations(home.id, period, statement.parameters.get("tag"), reckoning.wanted), binary=True, prepare=True
     )

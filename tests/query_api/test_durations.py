@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,23 +13,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from projections.magnitudes import magnitude
-from query_api.durations import Durations, Summary, durations, magnitudes_of, together, without
+from query_api.durations import Durations, Listed, Summary, durations, magnitudes_of, together, without
 
 values = st.one_of(st.integers(0, 3), st.integers(0, 2**40), st.just(10**14), st.integers(0, 2**63 - 1))
 lists = st.lists(values, max_size=200)
 
 
-def part(summed: list[int], single: list[int] | None = None, lost: list[int] | None = None) -> Durations:
+def part(summed: list[int], single: list[int] | None = None, lost: list[int] | None = None) -> Durations[Listed]:
     """As Postgres sends them: of those that are summed up the magnitudes alone, unless they are lost again."""
     rest = sum(summed) + sum(single or []) - sum(lost or [])
     two = np.array([magnitude(value) for value in summed], ">u2").tobytes()
     return durations(rest, two, *(np.array(numbers or [], np.int64) for numbers in (single, lost)))
 
 
-def summary(found: Durations, summed: list[int]) -> Summary:
+def summary(found: Durations[Any], summed: list[int]) -> Summary:
     """As it comes out when what is wanted has been looked up among those that are summed up."""
     wanted = found.wanted()
-    return found.summary({one: np.array([v for v in summed if magnitude(v) == one], np.int64) for one in wanted})
+    return found.summary({one: [v for v in summed if magnitude(v) == one] for one in wanted})
 
 
 def by_the_book(found: list[int]) -> Summary:
