@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -83,9 +83,12 @@ def question(pick: random.Random, home: Site) -> Question:
     ended = ended if began < ended else began + timedelta(microseconds=1)
     now = pick.choice([END, END, END + timedelta(days=90)])
     until_now = pick.random() < 0.3
+    bucket = pick.choice(["day", "day", "week", "month"])
+    if pick.random() < 0.1:  # from before the moment that computers count from, up to one amid all that happened
+        began, ended, until_now = datetime(1969, 3, 1, tzinfo=UTC), pick.choice(events), False
+        zone, bucket = ZoneInfo("UTC"), "month"
     return Question(
-        began, None if until_now else pick.choice([ended, ended, ended, END + timedelta(days=40)]), now, zone,
-        pick.choice(["day", "day", "week", "month"]),
+        began, None if until_now else pick.choice([ended, ended, ended, END + timedelta(days=40)]), now, zone, bucket,
         pick.choice([None, None, *home.people]), pick.choice([None, None, *home.tags.values()]),
     )  # fmt: skip
 
