@@ -25,15 +25,17 @@ class Singles:
     def __init__(self, row: Mapping[str, Any], period: Period) -> None:
         """`row`: as `analytics_figures` gives it."""
         parts = {name: np.frombuffer(row[name] or b"", _FACTS) for name in (*EDGES, "before", "since")}
-        self._found = np.concatenate(list(parts.values()))
+        found = np.concatenate(list(parts.values()))
         weights = [np.full((4, len(parts[name])), np.array(_WEIGHTS[name])[:, None]) for name in EDGES]
         # A task that has changed since counts as it was, where it belongs, and less one as it is.
         weights += [_belongs(parts["before"], period), -_belongs(parts["since"], period)]
-        self._created, self._completed, self._state, self._late = np.concatenate(weights, axis=1)
         places: dict[bytes, int] = {}
-        whose = [places.setdefault(who, len(places)) for who in self._found["who"].tolist()]
+        whose = np.array([places.setdefault(who, len(places)) for who in found["who"].tolist()], np.min_scalar_type(len(places)))
+        order = np.argsort(whose, kind="stable")
         self.people = [str(UUID(bytes=who)) for who in places]
-        self._whose = np.array(whose, np.int64)
+        self._begins = np.searchsorted(whose[order], np.arange(len(places)))  # of each of them
+        self._found = found[order]
+        self._created, self._completed, self._state, self._late = np.concatenate(weights, axis=1)[:, order]
         small = self._number("small")
         self._status, self._priority, self._on_time = (small >> place & 15 for place in (0, 4, 8))
 
@@ -55,12 +57,9 @@ class Singles:
         """Leads or cycles of those that count as completed (or count less one), for each who has any."""
         numbers = self._number(name)
         chosen = np.flatnonzero((self._completed == sign) & (numbers >= 0))
-        chosen = chosen[np.argsort(self._whose[chosen], kind="stable")]
-        places, begins = np.unique(self._whose[chosen], return_index=True)
-        return {
-            self.people[place]: part
-            for place, part in zip(places.tolist(), np.split(numbers[chosen], begins[1:]), strict=bool(len(places)))
-        }
+        begins = np.searchsorted(chosen, self._begins)
+        parts = np.split(numbers[chosen], begins[1:]) if len(begins) else []
+        return {who: part for who, part in zip(self.people, parts, strict=True) if len(part)}
 
     def moments(self, name: str) -> tuple[Numbers, Numbers]:
         """When they were created or completed, in microseconds, and how often each counts as that."""
@@ -71,10 +70,8 @@ class Singles:
     def _number(self, name: str) -> Numbers:
         return self._found[name].astype(np.int64)
 
-    def _sums(self, amounts: NDArray[np.int64]) -> list[int]:
-        found = np.zeros(len(self.people), np.int64)
-        np.add.at(found, self._whose, amounts)
-        return found.tolist()
+    def _sums(self, amounts: Numbers) -> list[int]:
+        return np.add.reduceat(amounts, self._begins).tolist() if self.people else []
 
 
 def _belongs(facts: NDArray[Any], period: Period) -> NDArray[np.int64]:

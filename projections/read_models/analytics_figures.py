@@ -21,7 +21,7 @@ VALUES = ("leads", "cycles")  # by magnitude
 TAG = "(SELECT g.tag_id FROM read_models.tags g WHERE g.organization_id = %(organization_id)s AND g.name_folded = %(tag)s)"
 # What was past at the period's end: of each class of lengths, what ended from then on, but no later than what is that long can.
 _PAST = f"""
-    SELECT f.task_id, NOT f.deleted AND {{limits}} AS counts, f.packed
+    SELECT string_agg(f.packed, '') FILTER (WHERE NOT f.deleted AND {{limits}}) AS before, array_agg(f.task_id) AS task_ids
     FROM (VALUES {", ".join(f"({n}, interval '{hours} hours')" for n, hours in enumerate(LENGTH_HOURS))},
                  ({len(LENGTH_HOURS)}, interval '9000 years')) AS c (length_class, most)
     CROSS JOIN LATERAL (
@@ -55,10 +55,10 @@ _FIGURES = """
     people AS (SELECT array_agg(t.assignee_id) AS people, array_agg(t.sums) AS sums, {values} FROM totals t)
     SELECT w.people, w.sums, {names},
         {edges},
-        (SELECT string_agg(p.packed, '') FROM past p WHERE p.counts) AS before,
+        (SELECT p.before FROM past p) AS before,
         -- Asked for all at once they are found by walking along the index.
         (SELECT string_agg(f.packed, '') FROM read_models.analytics f
-         WHERE f.task_id = ANY (ARRAY(SELECT p.task_id FROM past p)) AND NOT f.deleted AND {limits}) AS since,
+         WHERE f.task_id = ANY ((SELECT p.task_ids FROM past p)::uuid[]) AND NOT f.deleted AND {limits}) AS since,
         (SELECT string_agg(date_send(y.day) || y.created || y.completed, '') FROM read_models.analytics_days y
          WHERE y.organization_id = %(organization_id)s AND y.tag_id = {tag_id} AND y.assignee_id = {of_days}
            AND y.day >= %(first_day)s AND y.day < %(last_day)s) AS days,
