@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from projections.checkpoints import State, Target
-from projections.reading import Connection
+from projections.reading import END_OF_LOG, Connection
 from projections.tables import SCHEMA, count_rows, create_indexes, has_rows, primary_key, stored_name, sum_rows
 
 LOCK_MILLISECONDS = 50  # readers wait behind us for a table no longer than this; then we let them pass and try again
@@ -24,6 +24,11 @@ LIVE_TABLES = "SELECT tables FROM projections.generations WHERE model = %(model)
 POSITION = "SELECT position FROM projections.checkpoints WHERE name = %(name)s"
 CHECKPOINT = "SELECT epoch, position, seen FROM projections.checkpoints WHERE name = %(name)s"
 HOLD_LIVE = "SELECT generation, epoch, position FROM projections.checkpoints WHERE name = %(model)s FOR UPDATE"
+# A paused model shows nothing newer than what it shows, in whichever generation.
+LIMIT = """
+    SELECT CASE WHEN m.paused THEN c.position ELSE %(end)s END
+    FROM projections.models m JOIN projections.checkpoints c ON c.name = m.model WHERE m.model = %(model)s
+"""
 KEYED = "SELECT count(*) FROM pg_constraint WHERE conname = ANY(%(names)s) AND contype = 'p'"
 RENAME_CHECKPOINT = "UPDATE projections.checkpoints SET name = %(to)s, epoch = %(epoch)s WHERE name = %(name)s"
 MARK = """
@@ -53,6 +58,11 @@ class Kept:
     version: int
     shape: str
     topics: list[str] | None
+
+
+async def limit(connection: Connection, model: str) -> int:
+    """The position beyond which nothing of it may be shown for now.  Errors: LookupError."""
+    return int(await _value(connection, LIMIT, {"model": model, "end": END_OF_LOG}))
 
 
 async def next_number(connection: Connection, model: str) -> int:

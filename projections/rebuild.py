@@ -23,7 +23,7 @@ from projections.engine import Engine
 from projections.folding import Projection
 from projections.loading import Loader
 from projections.progress import Cancelled, Progress, RebuildFailed
-from projections.reading import END_OF_LOG, Batch, Connection, Reader, head
+from projections.reading import Batch, Connection, Reader, head
 from projections.registry import Model
 from projections.repair import Repair
 from projections.writing import Writer
@@ -32,11 +32,7 @@ CATCH_UP_EVENTS = 2000  # a batch; fewer than this behind, we swap
 KEEP_ROWS = 20_000
 SWAP_TRIES = 200
 SWAP_PAUSE_SECONDS, SWAP_PAUSE_SECONDS_MAX = 0.05, 1.0  # between tries, doubling
-# A paused model shows nothing newer than what it shows, in whichever generation.
-LIMIT = """
-    SELECT CASE WHEN m.paused THEN c.position ELSE %(end)s END
-    FROM projections.models m JOIN projections.checkpoints c ON c.name = m.model WHERE m.model = %(model)s
-"""
+
 log = structlog.get_logger(__name__)
 
 
@@ -105,7 +101,7 @@ class Rebuild:
         target = await self._prepared()
         if self._job.kind == "rebuild":
             loader = Loader(self._reader, self._engine, self._aside, self._progress)
-            goal = min(await head(self._aside), await self._limit(self._aside))
+            goal = min(await head(self._aside), await generations.limit(self._aside, self._model.name))
             self._progress.enter("folding", total=goal)
             await loader.load(target, goal)
             self._progress.enter("indexing")
@@ -162,7 +158,7 @@ class Rebuild:
     async def _catch_up(self, target: Target) -> None:
         """As the live engine does, until next to nothing is left; of a paused model, up to where it stands."""
         projection = await self._projection(target)
-        self._progress.enter("catching_up", total=min(await head(self._aside), await self._limit(self._aside)))
+        self._progress.enter("catching_up", total=min(await head(self._aside), await generations.limit(self._aside, self._model.name)))
         while True:
             batch = await self._further(projection, self._reader)
             if batch.count:
@@ -208,7 +204,7 @@ class Rebuild:
                     raise RebuildFailed("the model has no live generation")
                 generation, epoch, position = row
                 projection = await self._projection(target)
-                if projection.folded > await self._limit(connection):
+                if projection.folded > await generations.limit(connection, self._model.name):
                     raise RebuildFailed(f"it was paused at {position}, which the new generation is past: resume it first, or rebuild again")
                 batch = await self._further(projection, reader)
                 if batch.count:
@@ -226,15 +222,8 @@ class Rebuild:
         return False
 
     async def _further(self, projection: Projection, reader: Reader) -> Batch:
-        upto = await self._limit(reader.connection)
+        upto = await generations.limit(reader.connection, self._model.name)
         return await reader.read(self._model.topics, after=projection.folded, limit=CATCH_UP_EVENTS, upto=upto)
-
-    async def _limit(self, connection: Connection) -> int:
-        """The position beyond which nothing may be shown for now."""
-        row = await (await connection.execute(LIMIT, {"model": self._model.name, "end": END_OF_LOG})).fetchone()
-        if row is None:
-            raise RebuildFailed("the model has no live generation")
-        return int(row[0])
 
     async def _projection(self, target: Target) -> Projection:
         state = await generations.state_of(self._writing, target)

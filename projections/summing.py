@@ -21,19 +21,39 @@ SpanKey = tuple[str, str, int, str, str]
 DayKey = tuple[str, str, str, str]
 
 
-class Difference:
-    """What changes, by row: amounts of columns, magnitudes of lists, quarters of days."""
+class _Change:
+    """Of one row of sums: amounts of columns, and magnitudes of lists."""
+
+    __slots__ = ("amounts", "magnitudes")
 
     def __init__(self) -> None:
-        self.amounts: defaultdict[SpanKey, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
-        self.magnitudes: defaultdict[tuple[SpanKey, str, int], int] = defaultdict(int)
+        self.amounts: defaultdict[str, int] = defaultdict(int)
+        self.magnitudes: defaultdict[tuple[str, int], int] = defaultdict(int)
+
+    def __bool__(self) -> bool:
+        """Whether anything is left of it."""
+        return any(self.amounts.values()) or any(self.magnitudes.values())
+
+    def __call__(self, row: SpanRow, _: Beside) -> None:
+        for name, amount in self.amounts.items():
+            setattr(row, name, getattr(row, name) + amount)
+        for (column, found), sign in self.magnitudes.items():
+            if sign:
+                setattr(row, column, _with(getattr(row, column), found, sign))
+
+
+class Difference:
+    """What changes, by row: sums of days, and quarters of days."""
+
+    def __init__(self) -> None:
+        self.spans: defaultdict[SpanKey, _Change] = defaultdict(_Change)
         self.quarters: defaultdict[tuple[DayKey, str, int], int] = defaultdict(int)
 
     def created(self, facts: FactsRow, sign: int) -> None:
         """A task of this status and priority, `sign` times."""
         for tag_id, who in _whose(facts):
             for key in _keys(facts.organization_id, tag_id, who, facts.created_at[:10]):
-                amounts = self.amounts[key]
+                amounts = self.spans[key].amounts
                 amounts[facts.status] += sign
                 amounts[facts.priority] += sign
 
@@ -48,7 +68,7 @@ class Difference:
             return
         for tag_id, who in _whose(facts):
             for key in _keys(facts.organization_id, tag_id, who, facts.overdue_at[:10]):
-                self.amounts[key]["overdue"] += sign
+                self.spans[key].amounts["overdue"] += sign
 
     def completed(self, facts: FactsRow, sign: int) -> None:
         """When, how fast and how well it was done."""
@@ -59,7 +79,8 @@ class Difference:
 
     def _completed(self, facts: FactsRow, at: str, tag_id: str, who: str, sign: int) -> None:
         for key in _keys(facts.organization_id, tag_id, who, at[:10])[1:]:
-            amounts = self.amounts[key]
+            change = self.spans[key]
+            amounts = change.amounts
             amounts["completed"] += sign
             if facts.on_time is not None:
                 amounts["due"] += sign
@@ -71,7 +92,7 @@ class Difference:
                 if duration is not None:
                     amounts[f"{name}_seconds"] += sign * (duration // MICROS)
                     amounts[f"{name}_micros"] += sign * (duration % MICROS)
-                    self.magnitudes[key, f"{name}s", magnitude(duration)] += sign
+                    change.magnitudes[f"{name}s", magnitude(duration)] += sign
         self._quarter(facts, at, "completed", tag_id, who, sign)
 
     def _quarter(self, facts: FactsRow, at: str, column: str, tag_id: str, who: str, sign: int) -> None:
@@ -81,12 +102,9 @@ class Difference:
 
     def tell(self, spans: Rows[SpanRow], days: Rows[DayRow]) -> None:
         """State it to the rows."""
-        for key, amounts in self.amounts.items():
-            if differing := {name: amount for name, amount in amounts.items() if amount}:
-                spans.add(key, **differing)
-        for (key, column, found), sign in self.magnitudes.items():
-            if sign:
-                spans.change(key, partial(_change_magnitudes, column=column, found=found, sign=sign))
+        for key, change in self.spans.items():
+            if change:
+                spans.change(key, change)
         for (day, column, quarter), sign in self.quarters.items():
             if sign:
                 days.change(day, partial(_change_quarter, column=column, quarter=quarter, sign=sign))
@@ -113,10 +131,6 @@ def count(before: FactsRow, after: FactsRow, beside: Beside) -> None:
         if not after.deleted:
             state(difference, after, 1)
     difference.tell(beside(SpanRow), beside(DayRow))
-
-
-def _change_magnitudes(row: SpanRow, _: Beside, *, column: str, found: int, sign: int) -> None:
-    setattr(row, column, _with(getattr(row, column), found, sign))
 
 
 def _change_quarter(row: DayRow, _: Beside, *, column: str, quarter: int, sign: int) -> None:

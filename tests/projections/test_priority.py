@@ -25,8 +25,9 @@ def niceness(pid: int) -> int:
 
 async def test_a_server_process_becomes_as_nice_as_it_is_told(database: Database) -> None:
     async with await connect(database.app_url) as connection, await connect(database.app_url) as other:
+        usual = niceness(other.info.backend_pid)
         assert priority.lower(connection, 7)
-        assert (niceness(connection.info.backend_pid), niceness(other.info.backend_pid)) == (7, 0)
+        assert (niceness(connection.info.backend_pid), niceness(other.info.backend_pid)) == (7, usual)
         assert not priority.lower(connection, 5)  # it never rises again
         assert niceness(connection.info.backend_pid) == 7
 
@@ -35,8 +36,9 @@ async def test_behind_a_network_nobody_is_touched(database: Database) -> None:
     proxy = Proxy(database.app_url)
     await proxy.start()
     async with await connect(proxy.url) as connection:
+        usual = niceness(connection.info.backend_pid)
         assert not priority.lower(connection, 7)
-        assert niceness(connection.info.backend_pid) == 0
+        assert niceness(connection.info.backend_pid) == usual
     await proxy.stop()
 
 
@@ -58,4 +60,4 @@ async def test_what_reads_and_writes_for_a_rebuild_is_nice_and_what_swaps_is_not
     monkeypatch.setattr(Rebuild, "_count", looked_at)
     monkeypatch.setattr(priority, "own", lambda: 7)
     assert (await rebuilt(url, notes.models, "notes"))["status"] == "completed"
-    assert (found.count(7), found[-1]) == (2, 0)
+    assert (found.count(7), found[-1] < 7) == (2, True)
