@@ -10,7 +10,7 @@ from pydantic import AfterValidator
 
 from domain.kernel.errors import DomainError
 from infrastructure.http.call import Call, Headers, Reply, json_reply
-from infrastructure.http.consistency import ConsistentReader, Further
+from infrastructure.http.consistency import ConsistentReader, Further, T
 from infrastructure.http.paging import P, page_body
 from infrastructure.http.problems import Missing
 from infrastructure.http.values import json_bytes
@@ -51,9 +51,9 @@ async def read(call: Call, statement: Statement) -> dict[str, Any]:
     return await reader(call).one(call, statement.models, statement.sql, statement.parameters, quick=statement.quick)
 
 
-async def read_two(call: Call, statement: Statement, further: Further) -> dict[str, Any]:
-    """As `read`, with what is asked further of the same snapshot."""
-    return await reader(call).two(call, statement.models, statement.sql, statement.parameters, further)
+async def read_further(call: Call, statement: Statement, further: Further[T]) -> tuple[dict[str, Any], T]:
+    """As `read`, and what comes of asking further of the same snapshot."""
+    return await reader(call).further(call, statement.models, statement.sql, statement.parameters, further)
 
 
 async def must_see(call: Call, statement: Statement, missing: DomainError) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -18,8 +17,8 @@ Magnitudes = NDArray[np.uint16]
 Summary = dict[str, float | None]
 MICROS = 1_000_000  # in a second
 PERCENTS = (50, 90)
+STEP = 256  # of the grid on which a rank is looked for first
 NO_NUMBERS = np.zeros(0, np.int64)
-NO_MAGNITUDES = np.zeros(0, np.uint16)
 _LEASTS = np.array([least_of(magnitude) for magnitude in range(RANGES)], np.int64)
 
 
@@ -45,82 +44,92 @@ class Listed:
         return magnitudes[self.ascending.searchsorted(magnitudes) < self.ascending.searchsorted(magnitudes, "right")]
 
 
-class Counted:
-    """As `Listed`, by how many there are of each: for a million of them, which are not sorted again."""
+class Joint:
+    """As `Listed`, of many people: found by looking into all their lists, which are not put together."""
 
-    def __init__(self, magnitudes: Magnitudes) -> None:
-        self._up_to = np.bincount(magnitudes, minlength=RANGES).cumsum()
+    def __init__(self, parts: Sequence[Listed]) -> None:
+        self._parts = [part.ascending for part in parts]
+        self._grid = self._below(np.arange(0, RANGES, STEP))
+        self._steps: dict[int, Numbers] = {}
 
     def __len__(self) -> int:
-        return int(self._up_to[-1])
+        return sum(map(len, self._parts))
 
     def at(self, rank: int) -> int:
-        """As of `Listed`."""
-        return int(np.searchsorted(self._up_to, rank, "right"))
+        """As of `Listed`: the greatest magnitude of which no more than that are smaller."""
+        place = int(self._grid.searchsorted(rank, "right")) - 1
+        if place not in self._steps:
+            self._steps[place] = self._below(np.arange(place * STEP, (place + 1) * STEP))
+        return place * STEP + int(self._steps[place].searchsorted(rank, "right")) - 1
 
     def smaller(self, magnitude: int) -> int:
         """As of `Listed`."""
-        return int(self._up_to[magnitude - 1]) if magnitude else 0
+        return int(self._below(np.array([magnitude]))[0])
+
+    def _below(self, magnitudes: Numbers) -> Numbers:
+        """How many are smaller than each of these, which ascend."""
+        found, sought = np.zeros(len(magnitudes), np.int64), magnitudes.astype(np.uint16)
+        for part in self._parts:
+            found += part.searchsorted(sought)
+        return found
 
 
-R_co = TypeVar("R_co", bound="Listed | Counted", covariant=True)
+R_co = TypeVar("R_co", bound="Listed | Joint", covariant=True)
 
 
-@dataclass(frozen=True)
 class Durations(Generic[R_co]):
     """Those of some tasks: of most only the magnitude is known until the others are looked up."""
 
-    micros: int  # all of them together
-    magnitudes: R_co  # of each
-    single: Numbers  # those of them that are known
-    lost: Numbers  # those of the unknown that are none of them
+    __slots__ = ("_at", "_ranks", "lost", "magnitudes", "micros", "single")
 
-    @cached_property
-    def ranks(self) -> list[tuple[int, int, int]]:
-        """For each percentile the two ranks it lies between, counted from 0, and how many hundredths beyond the first."""
-        last = len(self.magnitudes) - 1
-        return [(lower, min(lower + 1, last), rest) for lower, rest in (divmod(last * percent, 100) for percent in PERCENTS)]
+    def __init__(self, micros: int, magnitudes: R_co, single: Numbers = NO_NUMBERS, lost: Numbers = NO_NUMBERS) -> None:
+        """`micros`: all of them together; `magnitudes`: of each; `single`: those of them that are known; `lost`: those of the unknown that
+        are none of them.  Both in ascending order.
+        """
+        self.micros, self.magnitudes, self.single, self.lost = micros, magnitudes, single, lost
+        last = len(magnitudes) - 1
+        # For each percentile the two ranks it lies between, counted from 0, and how many hundredths beyond the first.
+        self._ranks = [
+            (lower, min(lower + 1, last), rest) for lower, rest in (divmod(last * percent, 100) for percent in PERCENTS if last >= 0)
+        ]
+        self._at = {rank: magnitudes.at(rank) for lower, upper, _ in self._ranks for rank in {lower, upper}}
 
     def wanted(self) -> set[int]:
         """The magnitudes in which the percentiles lie, as far as a magnitude does not say it all."""
-        return {magnitude for magnitude in self._magnitudes.values() if magnitude >= SINGLE}
-
-    @cached_property
-    def _magnitudes(self) -> dict[int, int]:
-        """By the ranks that count."""
-        ranks = {rank for lower, upper, _ in self.ranks for rank in (lower, upper)} if len(self.magnitudes) else ()
-        return {rank: self.magnitudes.at(rank) for rank in ranks}
-
-    @cached_property
-    def _beside(self) -> tuple[list[int], list[int]]:
-        """The known and the lost, in ascending order."""
-        return sorted(self.single.tolist()), sorted(self.lost.tolist())
+        return {magnitude for magnitude in self._at.values() if magnitude >= SINGLE}
 
     def summary(self, looked_up: Mapping[int, Sequence[int]]) -> Summary:
         """Mean and percentiles, in seconds; null without any.  `looked_up`: by magnitude, the unknown of those that are wanted."""
-        count = len(self.magnitudes)
-        if not count:
+        if not self._ranks:
             return {"mean_seconds": None, "p50_seconds": None, "p90_seconds": None}
         of_magnitude = {magnitude: self._of(magnitude, looked_up[magnitude]) for magnitude in self.wanted()}
 
         def at(rank: int) -> int:
-            magnitude = self._magnitudes[rank]
+            magnitude = self._at[rank]
             if magnitude < SINGLE:
                 return magnitude
             smaller, numbers = of_magnitude[magnitude]
             return numbers[rank - smaller]
 
-        percentiles = [(at(lower) * (100 - rest) + at(upper) * rest) / (100 * MICROS) for lower, upper, rest in self.ranks]
-        return {"mean_seconds": self.micros / (count * MICROS), "p50_seconds": percentiles[0], "p90_seconds": percentiles[1]}
+        percentiles = [(at(lower) * (100 - rest) + at(upper) * rest) / (100 * MICROS) for lower, upper, rest in self._ranks]
+        mean = self.micros / (len(self.magnitudes) * MICROS)
+        return {"mean_seconds": mean, "p50_seconds": percentiles[0], "p90_seconds": percentiles[1]}
 
     def _of(self, magnitude: int, looked_up: Sequence[int]) -> tuple[int, list[int]]:
         """How many are of a smaller one, and those of this one in ascending order."""
         low, high = least_of(magnitude), least_of(magnitude + 1)
-        single, lost = self._beside
-        found = sorted([*looked_up, *single[bisect_left(single, low) : bisect_left(single, high)]])
-        for number in lost[bisect_left(lost, low) : bisect_left(lost, high)]:
+        found = sorted([*looked_up, *_between(self.single, low, high)])
+        for number in _between(self.lost, low, high):
             del found[bisect_left(found, number)]
         return self.magnitudes.smaller(magnitude), found
+
+
+def _between(numbers: Numbers, low: int, high: int) -> list[int]:
+    """Of those in ascending order; `low` inclusive, `high` not."""
+    if not len(numbers):
+        return []
+    begin, end = numbers.searchsorted((low, high))
+    return list(numbers[begin:end].tolist())
 
 
 def known_among(magnitudes: Magnitudes, one: Durations[Listed]) -> Magnitudes:
@@ -128,23 +137,30 @@ def known_among(magnitudes: Magnitudes, one: Durations[Listed]) -> Magnitudes:
     return magnitudes if len(one.lost) else one.magnitudes.among(magnitudes)  # what is lost is to be found first
 
 
-def durations(micros: int, magnitudes: bytes, single: Numbers, lost: Numbers) -> Durations[Listed]:
-    """`magnitudes`: of those that are summed up, two bytes each, as Postgres sends them."""
-    found = np.frombuffer(magnitudes, ">u2").astype(np.uint16)
-    if len(single):
-        found = np.concatenate([found, magnitudes_of(single)])
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Durations that are known, in ascending order, and their magnitudes."""
+
+    numbers: Numbers
+    magnitudes: Magnitudes
+
+
+NONE_KNOWN = Known(NO_NUMBERS, np.zeros(0, np.uint16))
+
+
+def durations(micros: int, summed: bytes, single: Known = NONE_KNOWN, lost: Known = NONE_KNOWN) -> Durations[Listed]:
+    """`summed`: the magnitudes of those that are summed up, two bytes each, as Postgres sends them."""
+    of_days = np.frombuffer(summed, ">u2")
+    found = np.empty(len(of_days) + len(single.magnitudes), np.uint16)
+    found[: len(of_days)], found[len(of_days) :] = of_days, single.magnitudes
     found.sort()
-    return Durations(micros, Listed(without(found, magnitudes_of(lost)) if len(lost) else found), single, lost)
+    return Durations(micros, Listed(without(found, lost.magnitudes)), single.numbers, lost.numbers)
 
 
-def together(parts: Sequence[Durations[Listed]]) -> Durations[Counted]:
+def together(parts: Sequence[Durations[Listed]]) -> Durations[Joint]:
     """All of them."""
-    return Durations(
-        sum(part.micros for part in parts),
-        Counted(np.concatenate([NO_MAGNITUDES, *(part.magnitudes.ascending for part in parts)])),
-        np.concatenate([NO_NUMBERS, *(part.single for part in parts)]),
-        np.concatenate([NO_NUMBERS, *(part.lost for part in parts)]),
-    )
+    single, lost = (np.concatenate([NO_NUMBERS, *found]) for found in ([p.single for p in parts], [p.lost for p in parts]))
+    return Durations(sum(p.micros for p in parts), Joint([p.magnitudes for p in parts]), np.sort(single), np.sort(lost))
 
 
 def magnitudes_of(numbers: Numbers) -> Magnitudes:

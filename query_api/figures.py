@@ -14,11 +14,11 @@ import numpy as np
 from projections.magnitudes import RANGES
 from projections.read_models.analytics import NOBODY, PRIORITIES, QUARTERS, STATUSES
 from projections.read_models.analytics_durations import Wanted
-from projections.read_models.analytics_figures import COUNTS, DURATIONS, VALUES, Period
+from projections.read_models.analytics_figures import COUNTS, DURATIONS
 from projections.times import since_epoch
-from query_api.durations import MICROS, NO_NUMBERS, Counted, Durations, Listed, Numbers, Summary, durations, known_among, together
+from query_api.durations import MICROS, NONE_KNOWN, Numbers, Summary, durations, known_among, together
 from query_api.singles import Singles
-from query_api.sums import sums
+from query_api.sums import counts_of
 
 Figures = dict[str, Any]
 Row = Mapping[str, Any]
@@ -32,78 +32,81 @@ _PAIR = Struct(">qq")  # as `analytics_durations` gives them
 _DAYS = np.dtype([("day", ">i4"), ("created", ">i4", (QUARTERS,)), ("completed", ">i4", (QUARTERS,))])
 
 
-class Reckoning:
-    """What the sums come to.  Made of the first look; percentiles need a second one, at what is `wanted`."""
+class Totals:
+    """What is counted, of each of the people and of all."""
 
-    def __init__(self, row: Row, period: Period) -> None:
-        self._singles, self._days = Singles(row, period), row["days"]
-        counts = sums(row["people"] or (), row["sums"] or ())
-        magnitudes = [dict(zip(counts, row[name] or (), strict=True)) for name in VALUES]
-        for who, of_one in zip(self._singles.people, self._singles.counts(), strict=True):
+    def __init__(self, singles: Singles, rows: Sequence[Row]) -> None:
+        """`rows`: as `analytics_sums` gives them."""
+        counts = counts_of(rows)
+        for who, of_one in zip(singles.people, singles.counts(), strict=True):
             of_days = counts.get(who)
             counts[who] = of_one if of_days is None else {name: amount + of_one[name] for name, amount in of_days.items()}
-        self._people = sorted(counts, key=lambda who: (who == NOBODY, who))
-        self._counts = [counts[who] for who in self._people]
-        self._counts.append({name: sum(of_one[name] for of_one in self._counts) for name in COUNTS})  # of everyone, the last
-        self._durations = {name: self._of_each(name, found) for name, found in zip(DURATIONS, magnitudes, strict=True)}
-        self.wanted = {name: self._wanted(*found) for name, found in self._durations.items()}
+        self.people = sorted(counts, key=lambda who: (who == NOBODY, who))
+        self.of_each = [counts[who] for who in self.people]
+        self.of_all = {name: sum(of_one[name] for of_one in self.of_each) for name in COUNTS}
 
-    def _of_each(self, name: str, magnitudes: Mapping[str, bytes]) -> tuple[list[Durations[Listed]], Durations[Counted]]:
-        single, lost = self._singles.durations(name, 1), self._singles.durations(name, -1)
-        of_each = [
+    def figures(self, summaries: Mapping[str, Sequence[Summary]]) -> Figures:
+        """Of all together, and in `by_assignee` of each who has any; those of nobody last.  `summaries`: of each, and of all the last."""
+        counts = (*self.of_each, self.of_all)
+        *each, of_all = (_figures(*of_one) for of_one in zip(counts, *(summaries[name] for name in DURATIONS), strict=True))
+        by_assignee = [
+            {"assignee_id": None if who == NOBODY else who, **figures}
+            for who, figures in zip(self.people, each, strict=True)
+            if any(figures["by_status"].values())
+        ]
+        return {**of_all, "by_assignee": by_assignee}
+
+
+class Percentiles:
+    """Of one of DURATIONS, for each of the people and for all.  They need another look, at what is `wanted`."""
+
+    def __init__(self, name: str, totals: Totals, singles: Singles, rows: Sequence[Row]) -> None:
+        """`rows`: as `analytics_sums` gives them."""
+        single, lost = singles.durations(name, 1), singles.durations(name, -1)
+        of_days = {str(row["assignee_id"]): row[f"{name}s"] or b"" for row in rows}
+        self._of_each = [
             durations(
                 counts[f"{name}_seconds"] * MICROS + counts[f"{name}_micros"],
-                magnitudes.get(who, b""),
-                single.get(who, NO_NUMBERS),
-                lost.get(who, NO_NUMBERS),
+                of_days.get(who, b""),
+                single.get(who, NONE_KNOWN),
+                lost.get(who, NONE_KNOWN),
             )
-            for who, counts in zip(self._people, self._counts, strict=False)
+            for who, counts in zip(totals.people, totals.of_each, strict=True)
         ]
-        return of_each, together(of_each)
+        self._of_all = together(self._of_each)
+        self.wanted = self._wanted(totals.people)
 
-    def _wanted(self, of_people: Sequence[Durations[Listed]], of_all: Durations[Counted]) -> Wanted:
+    def _wanted(self, people: Sequence[str]) -> Wanted:
         wanted = Wanted()
-        by_all = np.array(sorted(of_all.wanted()), np.uint16)
-        for place, (who, one) in enumerate(zip(self._people, of_people, strict=True)):
+        by_all = np.array(sorted(self._of_all.wanted()), np.uint16)
+        for place, (who, one) in enumerate(zip(people, self._of_each, strict=True)):
             person = None if who == NOBODY else UUID(who)
             for magnitude in one.wanted():
                 wanted.add(place * RANGES + magnitude, person, magnitude)
             for magnitude in known_among(by_all, one).tolist():
-                wanted.add(len(of_people) * RANGES + magnitude, person, magnitude)
+                wanted.add(len(people) * RANGES + magnitude, person, magnitude)
         return wanted
 
-    def figures(self, row: Row) -> Figures:
-        """Of all together, and in `by_assignee` of each who has any; those of nobody last.  `row`: what was looked up."""
-        found = {name: self._summaries(name, row[f"looked_up_{name}s"]) for name in DURATIONS}
-        each = [_figures(counts, lead, cycle) for counts, lead, cycle in zip(self._counts, *found.values(), strict=True)]
-        by_assignee = [
-            {"assignee_id": None if who == NOBODY else who, **figures}
-            for who, figures in zip(self._people, each, strict=False)
-            if any(figures["by_status"].values())
-        ]
-        return {**each[-1], "by_assignee": by_assignee}
-
-    def series(self, starts: Sequence[datetime]) -> list[dict[str, Any]]:
-        """How many were created and completed in each bucket."""
-        bounds = np.array([since_epoch(start) for start in starts], np.int64)
-        counted = [
-            _of_days(self._days, name, bounds) + _in_buckets(*self._singles.moments(name), bounds) for name in ("created", "completed")
-        ]
-        return [
-            {"start": start, "created": created, "completed": completed}
-            for start, created, completed in zip(starts, *(found.tolist() for found in counted), strict=True)
-        ]
-
-    def _summaries(self, name: str, looked_up: bytes | None) -> list[Summary]:
+    def summaries(self, row: Row) -> list[Summary]:
+        """Of each of the people, and last of all.  `row`: as `analytics_durations` gives it."""
         found: defaultdict[int, list[int]] = defaultdict(list)
-        for number, duration in _PAIR.iter_unpack(looked_up or b""):
+        for number, duration in _PAIR.iter_unpack(row["looked_up"] or b""):
             found[number].append(duration)
-        of_people, of_all = self._durations[name]
-        by_place: list[dict[int, list[int]]] = [{} for _ in (*of_people, of_all)]
-        for number in dict.fromkeys(self.wanted[name].numbers):
+        by_place: list[dict[int, list[int]]] = [{} for _ in (*self._of_each, self._of_all)]
+        for number in dict.fromkeys(self.wanted.numbers):
             by_place[number // RANGES][number % RANGES] = found[number]
-        *of_each, of_everyone = by_place
-        return [*(one.summary(numbers) for one, numbers in zip(of_people, of_each, strict=True)), of_all.summary(of_everyone)]
+        *of_each, of_all = by_place
+        return [*(one.summary(numbers) for one, numbers in zip(self._of_each, of_each, strict=True)), self._of_all.summary(of_all)]
+
+
+def series(days: bytes | None, singles: Singles, starts: Sequence[datetime]) -> list[dict[str, Any]]:
+    """How many were created and completed in each bucket.  `days`: as `analytics_figures` gives them."""
+    bounds = np.array([since_epoch(start) for start in starts], np.int64)
+    counted = [_of_days(days, name, bounds) + _in_buckets(*singles.moments(name), bounds) for name in ("created", "completed")]
+    return [
+        {"start": start, "created": created, "completed": completed}
+        for start, created, completed in zip(starts, *(found.tolist() for found in counted), strict=True)
+    ]
 
 
 def _figures(counts: Mapping[str, int], lead: Summary, cycle: Summary) -> Figures:

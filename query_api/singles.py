@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from projections.read_models.analytics import FACTS, PRIORITIES, STATUSES
 from projections.read_models.analytics_figures import COUNTS, DURATIONS, EDGES, Period
 from projections.times import since_epoch
-from query_api.durations import MICROS, Numbers
+from query_api.durations import MICROS, Known, Numbers, magnitudes_of
 
 _FACTS = np.dtype(FACTS.dtype)
 # As what each of those at an edge counts: created, completed, in its state, overdue.
@@ -29,12 +29,13 @@ class Singles:
         weights = [np.full((4, len(parts[name])), np.array(_WEIGHTS[name])[:, None]) for name in EDGES]
         # A task that has changed since counts as it was, where it belongs, and less one as it is.
         weights += [_belongs(parts["before"], period), -_belongs(parts["since"], period)]
-        places: dict[bytes, int] = {}
-        whose = np.array([places.setdefault(who, len(places)) for who in found["who"].tolist()], np.min_scalar_type(len(places)))
-        order = np.argsort(whose, kind="stable")
-        self.people = [str(UUID(bytes=who)) for who in places]
-        self._begins = np.searchsorted(whose[order], np.arange(len(places)))  # of each of them
+        halves = np.frombuffer(found["who"].tobytes(), ">u8").astype(np.uint64).reshape(-1, 2)
+        order = np.lexsort(halves.T)
+        halves = halves[order]
+        is_first = np.append(True, (halves[1:] != halves[:-1]).any(axis=1))[: len(found)]
         self._found = found[order]
+        self._begins = np.flatnonzero(is_first)  # of each of the people
+        self.people = [str(UUID(bytes=who)) for who in self._found["who"][self._begins].tolist()]
         self._created, self._completed, self._state, self._late = np.concatenate(weights, axis=1)[:, order]
         small = self._number("small")
         self._status, self._priority, self._on_time = (small >> place & 15 for place in (0, 4, 8))
@@ -53,13 +54,16 @@ class Singles:
         sums = [self._sums(amounts[name]) for name in COUNTS]
         return [dict(zip(COUNTS, of_one, strict=True)) for of_one in zip(*sums, strict=True)]
 
-    def durations(self, name: str, sign: int) -> Mapping[str, Numbers]:
+    def durations(self, name: str, sign: int) -> Mapping[str, Known]:
         """Leads or cycles of those that count as completed (or count less one), for each who has any."""
         numbers = self._number(name)
         chosen = np.flatnonzero((self._completed == sign) & (numbers >= 0))
         begins = np.searchsorted(chosen, self._begins)
-        parts = np.split(numbers[chosen], begins[1:]) if len(begins) else []
-        return {who: part for who, part in zip(self.people, parts, strict=True) if len(part)}
+        whose = np.searchsorted(self._begins, chosen, "right")
+        known = numbers[chosen][np.lexsort((numbers[chosen], whose))]
+        magnitudes = magnitudes_of(known)
+        bounds = zip(self.people, begins, [*begins[1:], len(chosen)], strict=bool(self.people))
+        return {who: Known(known[a:b], magnitudes[a:b]) for who, a, b in bounds if a < b}
 
     def moments(self, name: str) -> tuple[Numbers, Numbers]:
         """When they were created or completed, in microseconds, and how often each counts as that."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection
@@ -25,9 +25,12 @@ from infrastructure.standby import Server, Standby
 if TYPE_CHECKING:
     from infrastructure.rights import Rights
 
-Further = Callable[[dict[str, Any]], Awaitable[tuple[str, Mapping[str, Any]]]]  # of a row, what to ask next: SQL and its parameters
-# Who looks twice sums up much: with the memory that Postgres gives by default it would sort on disk.
-ONE_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ; SET LOCAL work_mem = '32MB'"
+T = TypeVar("T")
+Ask = Callable[[str, Mapping[str, Any]], Awaitable[list[dict[str, Any]]]]  # SQL and its parameters: its rows
+Further = Callable[[dict[str, Any], Ask], Awaitable[T]]  # what comes of a row and of asking on
+# Who asks further sums up much: with the memory that Postgres gives by default it would sort on disk.  And large statements that are
+# asked again and again need not be planned anew.
+ONE_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ; SET LOCAL work_mem = '32MB'; SET LOCAL plan_cache_mode = force_generic_plan"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ class _Read:
     sql: str
     params: Mapping[str, Any]
     quick: bool = False
-    further: Further | None = None
+    further: Further[None] | None = None
 
 
 class ConsistentReader:
@@ -69,12 +72,19 @@ class ConsistentReader:
         """
         return await self._one(call, _Read(models, sql, params, quick))
 
-    async def two(self, call: Call, models: Sequence[str], sql: str, params: Mapping[str, Any], further: Further) -> dict[str, Any]:
-        """As `one`, and the columns of a second row that is asked for by what the first one says: both of one snapshot.
+    async def further(
+        self, call: Call, models: Sequence[str], sql: str, params: Mapping[str, Any], further: Further[T]
+    ) -> tuple[dict[str, Any], T]:
+        """As `one`, and what comes of asking further, all of one snapshot.  `further` may be begun anew.
 
         Errors: as `one`.
         """
-        return await self._one(call, _Read(models, sql, params, further=further))
+        found: list[T] = []
+
+        async def asking(row: dict[str, Any], ask: Ask) -> None:
+            found[:] = [await further(row, ask)]
+
+        return await self._one(call, _Read(models, sql, params, further=asking)), found[0]
 
     async def at_least(
         self, position: int, models: Sequence[str], sql: str, params: Mapping[str, Any], *, quick: bool = False
@@ -134,7 +144,7 @@ async def _quick_row(server: Server, read: _Read) -> dict[str, Any]:
 
 
 async def _row(server: Server, read: _Read, enough: Callable[[dict[str, Any]], bool] = bool) -> dict[str, Any]:
-    """`enough`: of the first row, whether the second is worth asking for."""
+    """`enough`: whether the row is worth asking further."""
     for attempt in (1, 2):
         try:
             async with server.pool.connection() as connection:
@@ -143,7 +153,7 @@ async def _row(server: Server, read: _Read, enough: Callable[[dict[str, Any]], b
                 await connection.execute(ONE_SNAPSHOT, prepare=False)
                 row = await _asked(connection, read.sql, read.params)
                 if enough(row):
-                    row |= await _asked(connection, *await read.further(row))
+                    await read.further(row, lambda sql, params: _all(connection, sql, params))
                 await connection.execute("COMMIT")
                 return row
         except PoolTimeout as error:
@@ -158,7 +168,10 @@ async def _row(server: Server, read: _Read, enough: Callable[[dict[str, Any]], b
 
 
 async def _asked(connection: AsyncConnection[Any], sql: str, params: Mapping[str, Any]) -> dict[str, Any]:
-    cursor = connection.cursor(row_factory=dict_row, binary=True)
-    found = await (await cursor.execute(sql.encode(), params, prepare=True)).fetchone()
-    assert found is not None, "a reading statement always answers one row"
+    (found,) = await _all(connection, sql, params)  # a reading statement always answers one row
     return found
+
+
+async def _all(connection: AsyncConnection[Any], sql: str, params: Mapping[str, Any]) -> list[dict[str, Any]]:
+    cursor = connection.cursor(row_factory=dict_row, binary=True)
+    return await (await cursor.execute(sql.encode(), params, prepare=True)).fetchall()

@@ -100,7 +100,7 @@ class FactsRow(Row):
     packed: Annotated[Packed, Rendered(packed_facts)] = ""
 
 
-@read_model("analytics_past", of=FactsRow, key=("task_id", "version"), indexes=[("organization_id", "length_class", "until")])
+@read_model("analytics_past", of=FactsRow, key=("task_id", "version"), indexes=[("organization_id", "length_class", "until", "since")])
 class PastRow(Row):
     """What a task amounted to once, from `since` to `until`."""
 

@@ -18,10 +18,9 @@ _OF = """
       AND f.completed_at >= %(first)s AND f.completed_at < %(last)s AND {limits}
 """
 _LOOKED_UP = """
-    (SELECT string_agg(int8send(w.number) || int8send(f.{name}), '')
-     FROM unnest(%({name}_numbers)s::bigint[], %({name}_people)s::uuid[], %({name}_leasts)s::bigint[], %({name}_mosts)s::bigint[])
-         AS w (number, who, least, most)
-     CROSS JOIN LATERAL ({of_somebody} UNION ALL {of_nobody} OFFSET 0) f) AS looked_up_{name}s
+    SELECT string_agg(int8send(w.number) || int8send(f.{name}), '') AS looked_up
+    FROM unnest(%(numbers)s::bigint[], %(people)s::uuid[], %(leasts)s::bigint[], %(mosts)s::bigint[]) AS w (number, who, least, most)
+    CROSS JOIN LATERAL ({of_somebody} UNION ALL {of_nobody} OFFSET 0) f
 """
 
 
@@ -48,20 +47,18 @@ def _looked_up(name: str, *, tagged: bool) -> str:
     )
 
 
-_STATEMENTS = {tagged: f"SELECT {', '.join(_looked_up(name, tagged=tagged) for name in DURATIONS)}" for tagged in (False, True)}
+_STATEMENTS = {(name, tagged): _looked_up(name, tagged=tagged) for name in DURATIONS for tagged in (False, True)}
 
 
-def durations(organization_id: UUID, period: Period, tag: str | None, wanted: dict[str, Wanted]) -> tuple[str, dict[str, Any]]:
-    """For the same snapshot as `figures`: of the tasks completed on the period's whole days, those durations.
+def durations(name: str, organization_id: UUID, period: Period, tag: str | None, wanted: Wanted) -> tuple[str, dict[str, Any]]:
+    """For the same snapshot as `figures`: of the tasks completed on the period's whole days, this one of DURATIONS.
 
-    Columns: looked_up_leads, looked_up_cycles (sixteen bytes a number and a microsecond count; may be null).
+    One row: looked_up (sixteen bytes a number and a microsecond count; may be null).
     """
     first, last = (datetime.combine(day, time(), UTC) for day in cover(period.began, period.ended).whole_days)
     parameters: dict[str, Any] = {"organization_id": organization_id, "first": first, "last": last}
     parameters |= {"tag": folded(tag)} if tag is not None else {}
-    for name in DURATIONS:
-        asked = wanted[name]
-        parameters |= {f"{name}_numbers": asked.numbers, f"{name}_people": asked.people}
-        parameters |= {f"{name}_leasts": [least_of(magnitude) for magnitude in asked.magnitudes]}
-        parameters |= {f"{name}_mosts": [least_of(magnitude + 1) - 1 for magnitude in asked.magnitudes]}
-    return _STATEMENTS[tag is not None], parameters
+    parameters |= {"numbers": wanted.numbers, "people": wanted.people}
+    parameters |= {"leasts": [least_of(magnitude) for magnitude in wanted.magnitudes]}
+    parameters |= {"mosts": [least_of(magnitude + 1) - 1 for magnitude in wanted.magnitudes]}
+    return _STATEMENTS[name, tag is not None], parameters

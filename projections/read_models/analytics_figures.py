@@ -1,4 +1,4 @@
-"""The figures of a period, in one statement: sums of whole days, and the tasks of those days that it covers in part.
+"""The figures of a period beside the sums of whole days: the tasks of those days that it covers in part, and when things happened.
 
 If the period ended in the past, every task that has changed since is taken out as it is and put in as it was.
 """
@@ -6,18 +6,17 @@ If the period ended in the past, every task that has changed since is taken out 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from projections.periods import EVER, Edge, cover
+from projections.periods import Cover, Edge, cover
 from projections.read_models.analytics import ALL_TAGS, EVERYONE, LENGTH_HOURS, SUMS
 from projections.statements import REQUIRED, Statement, checkpoint_of
 from projections.texts import folded
 
 DURATIONS = ("lead", "cycle")
 COUNTS = (*SUMS.names, "created")
-VALUES = ("leads", "cycles")  # by magnitude
 TAG = "(SELECT g.tag_id FROM read_models.tags g WHERE g.organization_id = %(organization_id)s AND g.name_folded = %(tag)s)"
 # What was past at the period's end: of each class of lengths, what ended from then on, but no later than what is that long can.
 _PAST = f"""
@@ -40,20 +39,8 @@ _EDGE = """
 """
 EDGES = {"created": "created_at", "completed": "completed_at", "later": "created_at", "due_later": "overdue_at"}
 _FIGURES = """
-    WITH past AS MATERIALIZED ({past}),
-    totals AS (
-        SELECT d.assignee_id, string_agg(r.weights || d.packed, '') AS sums, {day_values}
-        FROM unnest(%(spans)s::smallint[], %(lows)s::date[], %(highs)s::date[], %(periods)s::boolean[], %(weights)s::bytea[])
-            AS r (span, low, high, period, weights)
-        CROSS JOIN LATERAL (
-            SELECT d.assignee_id, d.packed, d.leads, d.cycles FROM read_models.analytics_spans d
-            WHERE d.organization_id = %(organization_id)s AND d.tag_id = {tag_id} AND d.span = r.span AND d.day >= r.low
-              AND d.day < r.high AND {of_whom} OFFSET 0
-        ) d
-        GROUP BY d.assignee_id
-    ),
-    people AS (SELECT array_agg(t.assignee_id) AS people, array_agg(t.sums) AS sums, {values} FROM totals t)
-    SELECT w.people, w.sums, {names},
+    WITH past AS MATERIALIZED ({past})
+    SELECT
         {edges},
         (SELECT p.before FROM past p) AS before,
         -- Asked for all at once they are found by walking along the index.
@@ -63,7 +50,6 @@ _FIGURES = """
          WHERE y.organization_id = %(organization_id)s AND y.tag_id = {tag_id} AND y.assignee_id = {of_days}
            AND y.day >= %(first_day)s AND y.day < %(last_day)s) AS days,
         {checkpoint} AS checkpoint, {required} AS required
-    FROM people w
 """
 
 
@@ -79,12 +65,8 @@ def _statement(*, tagged: bool, assigned: bool) -> str:
         past=_PAST.format(limits=limits),
         edges=",".join(_EDGE.format(name=name, axis=axis, limits=limits) for name, axis in EDGES.items()),
         limits=limits,
-        day_values=", ".join(f"coalesce(string_agg(d.{name}, '') FILTER (WHERE r.period), '') AS {name}" for name in VALUES),
         tag_id=TAG if tagged else f"'{ALL_TAGS}'",
-        of_whom="d.assignee_id = %(assignee_id)s" if assigned else "true",
         of_days="%(assignee_id)s" if assigned else f"'{EVERYONE}'",
-        values=", ".join(f"array_agg(t.{name}) AS {name}" for name in VALUES),
-        names=", ".join(f"w.{name}" for name in VALUES),
         checkpoint=checkpoint_of("analytics", "tags") if tagged else checkpoint_of("analytics"),
         required=REQUIRED,
     )
@@ -92,10 +74,6 @@ def _statement(*, tagged: bool, assigned: bool) -> str:
 
 # One for each choice of filters: whether by tag, whether by assignee.
 _STATEMENTS = {(tagged, assigned): _statement(tagged=tagged, assigned=assigned) for tagged in (False, True) for assigned in (False, True)}
-
-
-# State, overdue, period.
-_OF_ALL, _OF_PERIOD, _STATE_LESS, _LATE_LESS = b"\2\2\1", b"\1\1\2", b"\0\1\1", b"\1\0\1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,21 +85,21 @@ class Period:
     now: datetime
 
 
-def figures(organization_id: UUID, session_id: UUID | None, period: Period, *, assignee_id: UUID | None, tag: str | None) -> Statement:
-    """Columns: of whole days people (each assignee's id, or NOBODY) and for each of them sums (rows of three weights, one byte and one more
-    than they are: of the state, of what is overdue, of the period; and SUMS) and VALUES (two bytes a magnitude); FACTS of the tasks at the
-    EDGES, and of those changed since as they were before and as they are since; days (with the quarters of created and of completed);
-    all null without any; checkpoint, required.
-    """
-    whole = cover(period.began, period.ended)
-    later = cover(period.ended, None) if period.ended is not None else None
+def parts_of(period: Period) -> tuple[Cover, Cover, Cover]:
+    """What it covers; what was created since it ended; and when what is due only after it becomes overdue."""
+    later = cover(period.ended, None) if period.ended is not None else Cover([], [])
     due_later = cover(period.now if period.ended is None else min(period.ended, period.now), None)
-    days = [(*part, True, _OF_PERIOD) for part in whole.days] + [(*part, False, _STATE_LESS) for part in (later.days if later else [])]
-    days += [(*part, False, _LATE_LESS) for part in due_later.days]
-    columns = zip((EVER, date.min, date.max, False, _OF_ALL), *days, strict=True)
-    edges = {"created": whole.edges, "completed": whole.edges, "later": later.edges if later else [], "due_later": due_later.edges}
+    return cover(period.began, period.ended), later, due_later
+
+
+def figures(organization_id: UUID, session_id: UUID | None, period: Period, *, assignee_id: UUID | None, tag: str | None) -> Statement:
+    """Columns: FACTS of the tasks at the EDGES, and of those changed since as they were before and as they are since; days (with the
+    quarters of created and of completed); all null without any; checkpoint, required.
+    """
+    whole, later, due_later = parts_of(period)
+    edges = {"created": whole.edges, "completed": whole.edges, "later": later.edges, "due_later": due_later.edges}
     first_day, last_day = whole.whole_days
-    parameters: dict[str, Any] = dict(zip(("spans", "lows", "highs", "periods", "weights"), map(list, columns), strict=True))
+    parameters: dict[str, Any] = {}
     for name, parts in edges.items():
         parameters |= _bounds(name, parts)
     parameters |= {"organization_id": organization_id, "session_id": session_id, "began": period.began, "ended": period.ended}

@@ -16,6 +16,7 @@ from pydantic import BeforeValidator, Field, TypeAdapter, WithJsonSchema
 from domain.kernel.permissions import Reach, reach
 from domain.kernel.zones import clock
 from infrastructure.http.call import Call, Reply
+from infrastructure.http.consistency import Ask
 from infrastructure.http.documents import QueryCall, problems
 from infrastructure.http.problems import InvalidRequest, RoleForbids
 from infrastructure.http.routing import Router
@@ -24,11 +25,13 @@ from infrastructure.http.values import Instant, Parameters, Text, iso
 from projections.answers.analytics import AnalyticsOut
 from projections.read_models.analytics_durations import durations
 from projections.read_models.analytics_figures import Period, figures
+from projections.read_models.analytics_sums import sums
 from projections.read_models.users import zone_of
 from projections.statements import Statement
 from query_api.buckets import BUCKETS_MAX, Bucket, bucket_starts, instant
-from query_api.dependencies import at, plain, read, read_two
-from query_api.figures import Reckoning
+from query_api.dependencies import at, plain, read, read_further
+from query_api.figures import Percentiles, Totals, series
+from query_api.singles import Singles
 
 router = Router(prefix="/analytics", tags=["analytics"])
 DEFAULT_PERIOD = timedelta(days=30)
@@ -80,14 +83,28 @@ async def analytics(query: Annotated[AnalyticsQuery, Query()], call: QueryCall) 
     Tasks count as they were at the period's end.  Those whose role sees their own figures alone get these.
     """
     asked = await _asked(query, call)
-    made: list[Reckoning] = []
 
-    async def percentiles(row: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-        made.append(await asyncio.to_thread(Reckoning, row, asked.period))
-        return durations(call.organization_id, asked.period, asked.tag, made[-1].wanted)
+    async def further(row: dict[str, Any], ask: Ask) -> dict[str, Any]:
+        """While Postgres looks, we reckon."""
+        rows, singles = await asyncio.gather(
+            ask(*sums(call.organization_id, asked.period, assignee_id=asked.assignee_id, tag=asked.tag)),
+            asyncio.to_thread(Singles, row, asked.period),
+        )
+        totals = await asyncio.to_thread(Totals, singles, rows)
+        lead = await asyncio.to_thread(Percentiles, "lead", totals, singles, rows)
+        (leads,), cycle = await asyncio.gather(
+            ask(*durations("lead", call.organization_id, asked.period, asked.tag, lead.wanted)),
+            asyncio.to_thread(Percentiles, "cycle", totals, singles, rows),
+        )
+        (cycles,), of_lead, in_buckets = await asyncio.gather(
+            ask(*durations("cycle", call.organization_id, asked.period, asked.tag, cycle.wanted)),
+            asyncio.to_thread(lead.summaries, leads),
+            asyncio.to_thread(series, row["days"], singles, asked.starts),
+        )
+        figures = await asyncio.to_thread(lambda: totals.figures({"lead": of_lead, "cycle": cycle.summaries(cycles)}))
+        return {**figures, "series": in_buckets}
 
-    row = await read_two(call, _sums(asked, call), percentiles)
-    body = await asyncio.to_thread(lambda: {**made[-1].figures(row), "series": made[-1].series(asked.starts)})
+    row, body = await read_further(call, _figures(asked, call), further)
     for of_bucket in body["series"]:
         of_bucket["start"] = iso(of_bucket["start"])
     period = {"from": iso(asked.period.began), "to": iso(asked.ended), "timezone": asked.zone.key}
@@ -98,13 +115,13 @@ async def analytics(query: Annotated[AnalyticsQuery, Query()], call: QueryCall) 
 async def export(query: Annotated[AnalyticsQuery, Query()], call: QueryCall) -> Reply:
     """`series` as CSV for a spreadsheet, a row a bucket: start, created, completed."""
     asked = await _asked(query, call)
-    row = await read(call, _sums(asked, call))
-    buckets = await asyncio.to_thread(lambda: Reckoning(row, asked.period).series(asked.starts))
+    row = await read(call, _figures(asked, call))
+    buckets = await asyncio.to_thread(lambda: series(row["days"], Singles(row, asked.period), asked.starts))
     rows = ((iso(of_bucket["start"]), of_bucket["created"], of_bucket["completed"]) for of_bucket in buckets)
     return csv_reply("analytics.csv", ("start", "created", "completed"), rows, at(row["checkpoint"]))
 
 
-def _sums(asked: Asked, call: Call) -> Statement:
+def _figures(asked: Asked, call: Call) -> Statement:
     return figures(call.organization_id, call.actor.session_id, asked.period, assignee_id=asked.assignee_id, tag=asked.tag)
 
 

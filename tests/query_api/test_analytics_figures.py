@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,10 +14,12 @@ import pytest
 from psycopg.rows import dict_row
 
 from projections.read_models.analytics_durations import durations
-from projections.read_models.analytics_figures import Period, figures
+from projections.read_models.analytics_figures import DURATIONS, Period, figures
+from projections.read_models.analytics_sums import sums
 from projections.registry import load
 from query_api.buckets import bucket_starts, instant
-from query_api.figures import Reckoning
+from query_api.figures import Percentiles, Totals, series
+from query_api.singles import Singles
 from tests.conftest import Database
 from tests.projections.desk import projected
 from tests.support.lives import BEGIN, SPAN, ZONES, Site, site, write
@@ -47,18 +49,24 @@ def answered(connection: psycopg.Connection[Any], home: Site, asked: Question) -
     """As the route does."""
     name = next((name for name, tag in home.tags.items() if tag == asked.tag_id), None)
     period = Period(asked.began, asked.ended, asked.now)
-    statement = figures(home.id, None, period, assignee_id=asked.assignee_id, tag=name.swapcase() if name else None)
-    row = connection.execute(statement.sql, statement.parameters, binary=True, prepare=True).fetchone()
-    assert row is not None
-    reckoning = Reckoning(row, period)
-    looked_up = connection.execute(
-        *durations(home.id, period, statement.parameters.get("tag"), reckoning.wanted), binary=True, prepare=True
-    )
-    found = looked_up.fetchone()
-    assert found is not None
+    chosen: dict[str, Any] = {"assignee_id": asked.assignee_id, "tag": name.swapcase() if name else None}
+    statement = figures(home.id, None, period, **chosen)
+
+    def rows(sql: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+        return connection.execute(sql.encode(), parameters, binary=True, prepare=True).fetchall()
+
+    (row,) = rows(statement.sql, statement.parameters)
+    singles = Singles(row, period)
+    of_days = rows(*sums(home.id, period, **chosen))
+    totals = Totals(singles, of_days)
+    summaries = {}
+    for duration in DURATIONS:
+        percentiles = Percentiles(duration, totals, singles, of_days)
+        (found,) = rows(*durations(duration, home.id, period, chosen["tag"], percentiles.wanted))
+        summaries[duration] = percentiles.summaries(found)
     starts = bucket_starts(asked.began, asked.ended or asked.now, asked.zone, asked.bucket)  # type: ignore[arg-type]
     assert starts is not None
-    return {**reckoning.figures(found), "series": reckoning.series(starts)}
+    return {**totals.figures(summaries), "series": series(row["days"], singles, starts)}
 
 
 def question(pick: random.Random, home: Site) -> Question:

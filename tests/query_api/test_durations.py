@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from projections.magnitudes import magnitude
-from query_api.durations import Durations, Listed, Summary, durations, magnitudes_of, together, without
+from query_api.durations import Durations, Known, Listed, Summary, durations, magnitudes_of, together, without
 
 values = st.one_of(st.integers(0, 3), st.integers(0, 2**40), st.just(10**14), st.integers(0, 2**63 - 1))
 lists = st.lists(values, max_size=200)
@@ -23,7 +23,11 @@ def part(summed: list[int], single: list[int] | None = None, lost: list[int] | N
     """As Postgres sends them: of those that are summed up the magnitudes alone, unless they are lost again."""
     rest = sum(summed) + sum(single or []) - sum(lost or [])
     two = np.array([magnitude(value) for value in summed], ">u2").tobytes()
-    return durations(rest, two, *(np.array(numbers or [], np.int64) for numbers in (single, lost)))
+    return durations(rest, two, known(single or []), known(lost or []))
+
+
+def known(numbers: list[int]) -> Known:
+    return Known(found := np.array(sorted(numbers), np.int64), magnitudes_of(found))
 
 
 def summary(found: Durations[Any], summed: list[int]) -> Summary:
