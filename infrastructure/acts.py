@@ -20,6 +20,7 @@ from domain.kernel.errors import OutcomeUnknown, Unavailable
 from infrastructure.clock import new_id
 from infrastructure.event_store.keyring import OpenSeals
 from infrastructure.event_store.transcoding import encode, type_of_event
+from infrastructure.settings import asked_by_sudo
 
 APPEND: LiteralString = "SELECT outcome FROM log.append(%(batch)s::jsonb)"
 ANY_VERSION = None
@@ -65,7 +66,7 @@ def operator() -> str:
 
     It is kept in clear: there is no person here with a key of their own, and nobody to erase it for.
     """
-    account, asked_by = _account(os.geteuid()), os.environ.get("SUDO_USER", "")
+    account, asked_by = _account(os.geteuid()), asked_by_sudo()
     who = f"{asked_by} as {account}" if asked_by and asked_by != account else account
     return f"{who}@{socket.gethostname()}"
 

@@ -241,3 +241,8 @@ def _fault(details: ErrorDetails) -> str:
     name = str(details["loc"][0])
     got = "" if name in SECRETS or isinstance(details["input"], sources.Refused) else f" (not {details['input']!r})"
     return f"{name.upper()}: {details['msg'].removeprefix('Value error, ').replace('Input should', 'should')}{got}"
+
+
+def asked_by_sudo() -> str:
+    """The account that has this run as another one; empty: it is its own.  No setting of ours, but it stands in the environment too."""
+    return os.environ.get("SUDO_USER", "")

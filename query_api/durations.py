@@ -117,7 +117,7 @@ class Durations(Generic[R_co]):
 
     def _of(self, magnitude: int, looked_up: Sequence[int]) -> tuple[int, list[int]]:
         """How many are of a smaller one, and those of this one in ascending order."""
-        low, high = least_of(magnitude), least_of(magnitude + 1)
+        low, high = least_of(magnitude), least_of(magnitude + 1) - 1
         found = sorted([*looked_up, *_between(self.single, low, high)])
         for number in _between(self.lost, low, high):
             del found[bisect_left(found, number)]
@@ -125,11 +125,8 @@ class Durations(Generic[R_co]):
 
 
 def _between(numbers: Numbers, low: int, high: int) -> list[int]:
-    """Of those in ascending order; `low` inclusive, `high` not."""
-    if not len(numbers):
-        return []
-    begin, end = numbers.searchsorted((low, high))
-    return list(numbers[begin:end].tolist())
+    """Of those in ascending order; both inclusive: what comes after the greatest has no number of 64 bits."""
+    return list(numbers[numbers.searchsorted(low) : numbers.searchsorted(high, "right")].tolist()) if len(numbers) else []
 
 
 def known_among(magnitudes: Magnitudes, one: Durations[Listed]) -> Magnitudes:

@@ -42,11 +42,11 @@ class Interrupted:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._log, name)
 
-    async def append(self, append: Any) -> Any:
+    async def append(self, append: Any, *, within: Any = None) -> Any:
         if self._between is not None:
             (other, command, actor), self._between = self._between, None
             await other.ask(command, actor)
-        return await self._log.append(append)
+        return await self._log.append(append, within=within)
 
 
 def interrupted(desk: Desk, command: Command, actor: Actor = ROOT) -> Desk:

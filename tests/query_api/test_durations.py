@@ -73,6 +73,10 @@ def test_many_values_and_few_of_them_looked_up(people: int) -> None:
     assert sum(magnitude(value) in of_all.wanted() for value in everything) < len(everything) / 100
 
 
+def test_the_greatest_number_is_found_among_the_known() -> None:
+    assert summary(part([], [2**63 - 1]), []) == by_the_book([2**63 - 1])
+
+
 def test_a_sum_may_be_larger_than_a_value_can_be() -> None:
     assert summary(part([2**62] * 4), [2**62] * 4)["mean_seconds"] == 2**62 / 10**6
 
