@@ -21,7 +21,7 @@ run: $(RUNTIME) ## everything on HOST:PORT (127.0.0.1:8000), data in .trialog; C
 	@exec $(BIN)/python -m infrastructure run $(ARGS)
 
 test: $(DEV) ## all tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 fast: $(DEV) ## format, lint, types and contracts; no tests
 	$(BIN)/python -m ruff format --check .
@@ -31,7 +31,7 @@ fast: $(DEV) ## format, lint, types and contracts; no tests
 
 check: fast ## what the pipeline runs: fast, fresh docs, tests
 	$(BIN)/python -m infrastructure docs --check
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 docs: $(RUNTIME) ## write the generated pages of docs/reference
 	$(BIN)/python -m infrastructure docs

@@ -18,6 +18,8 @@ from infrastructure.migrations import runner
 from infrastructure.settings import Settings
 
 _numbers = count(1)
+# Files with few tests and long ones: begun last, one would keep a worker busy for minutes after the other is done.
+LONG_FIRST = ("benchmarks", "system", "projections", "architecture", "workers", "query_api")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,13 @@ class PostgresServer:
                 yield Database(name, self.url(APPLICATION, name), self.url(OWNER, name), self.url(ADMIN, name))
             finally:
                 admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Rooms of long tests first; within a room the order stays."""
+    ranks = {room: rank for rank, room in enumerate(LONG_FIRST)}
+    here = Path(__file__).parent
+    items.sort(key=lambda item: ranks.get(item.path.relative_to(here).parts[0], len(ranks)))
 
 
 @pytest.fixture(autouse=True)
