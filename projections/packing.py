@@ -13,7 +13,7 @@ class Packing:
     def __init__(self, **members: str) -> None:
         """`members`: name to i4, i8 or V16."""
         self.names = tuple(members)
-        self.dtype = [(name, f">{code}" if code in ("i4", "i8") else code) for name, code in members.items()]
+        self.dtype = [(name, f">{code}") for name, code in members.items()]
         self._struct = Struct(">" + "".join(_CODES[code] for code in members.values()))
 
     def packed(self, *values: int | bytes) -> str:

@@ -26,9 +26,7 @@ def lower(connection: Connection, niceness: int) -> bool:
     False: it goes on as it was, as behind every connection by network.
     """
     backend = connection.info.backend_pid
-    if sys.platform != "linux" or not _works_for(backend, _listener(connection.fileno())):
-        return False  # how a process is known for certain is a matter of the system
-    if niceness <= os.getpriority(os.PRIO_PROCESS, backend):
+    if not _works_for(backend, _listener(connection.fileno())) or niceness <= os.getpriority(os.PRIO_PROCESS, backend):
         return False
     try:
         os.setpriority(os.PRIO_PROCESS, backend, niceness)
@@ -39,7 +37,7 @@ def lower(connection: Connection, niceness: int) -> bool:
 
 def _listener(descriptor: int) -> int:
     """The process that listens where this is connected to, by our numbering; 0: none that we know."""
-    if sys.platform != "linux":
+    if sys.platform != "linux":  # how a process is known for certain is a matter of the system
         return 0
     with socket.socket(fileno=os.dup(descriptor)) as ours:
         if ours.family is not socket.AF_UNIX:

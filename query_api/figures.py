@@ -12,9 +12,10 @@ from uuid import UUID
 import numpy as np
 
 from projections.magnitudes import RANGES
-from projections.read_models.analytics import NOBODY, PRIORITIES, QUARTERS, STATUSES
+from projections.read_models.analytics import NOBODY, QUARTERS
 from projections.read_models.analytics_durations import Wanted
 from projections.read_models.analytics_figures import COUNTS, DURATIONS
+from projections.read_models.tasks import PRIORITIES, STATUSES
 from projections.times import since_epoch
 from query_api.durations import MICROS, NONE_KNOWN, Numbers, Summary, durations, known_among, together
 from query_api.singles import Singles

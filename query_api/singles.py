@@ -9,8 +9,9 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from projections.read_models.analytics import FACTS, PRIORITIES, STATUSES
+from projections.read_models.analytics import FACTS
 from projections.read_models.analytics_figures import COUNTS, DURATIONS, EDGES, Period
+from projections.read_models.tasks import PRIORITIES, STATUSES
 from projections.times import since_epoch
 from query_api.durations import MICROS, Known, Numbers, magnitudes_of
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from projections.read_models.analytics import PRIORITIES, STATUSES, SUMS
+from projections.read_models.analytics import SUMS
 from projections.read_models.analytics_figures import COUNTS
+from projections.read_models.tasks import PRIORITIES, STATUSES
 
 _ROW = np.dtype([("weights", "u1", (3,)), *SUMS.dtype])
 _OF_STATE = frozenset({*STATUSES, *PRIORITIES})

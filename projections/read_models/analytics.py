@@ -12,6 +12,7 @@ from typing import Annotated
 
 from projections.columns import Id, Ids, Rendered, Small, SqlType, Time, Whole
 from projections.packing import Packing
+from projections.read_models.tasks import PRIORITIES, STATUSES
 from projections.registry import Index, read_model
 from projections.rows import Row
 from projections.times import micros
@@ -26,8 +27,6 @@ QUARTERS = 96  # of an hour, in a day: local midnights of all time zones of this
 LENGTH_HOURS = (1, 4, 16, 64, 256, 1024, 4096)  # the bounds of the length classes of what is past
 COUNT_DIGITS = 8  # of a quarter's count
 NO_QUARTERS = "\\x" + "0" * COUNT_DIGITS * QUARTERS
-STATUSES = ("todo", "in_progress", "blocked", "in_review", "done", "cancelled")
-PRIORITIES = ("low", "medium", "high", "critical")
 COMPLETED = ("completed", "due", "on_time", "estimated")
 LARGE = ("accuracy", "lead_seconds", "lead_micros", "cycle_seconds", "cycle_micros")  # of the completed ones too
 SUMS = Packing(**dict.fromkeys((*STATUSES, *PRIORITIES, "overdue", *COMPLETED), "i4"), **dict.fromkeys(LARGE, "i8"))

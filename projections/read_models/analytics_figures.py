@@ -102,7 +102,7 @@ def figures(organization_id: UUID, session_id: UUID | None, period: Period, *, a
     parameters: dict[str, Any] = {}
     for name, parts in edges.items():
         parameters |= _bounds(name, parts)
-    parameters |= {"organization_id": organization_id, "session_id": session_id, "began": period.began, "ended": period.ended}
+    parameters |= {"organization_id": organization_id, "session_id": session_id, "ended": period.ended}
     parameters |= {"first_day": first_day, "last_day": last_day}
     parameters |= {"tag": folded(tag)} if tag is not None else {}
     parameters |= {"assignee_id": assignee_id} if assignee_id is not None else {}
