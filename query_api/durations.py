@@ -1,163 +1,114 @@
-"""Durations by the hundred thousand: exact means and percentiles.  Numbers are whole microseconds."""
+"""Durations of many people by the hundred thousand: exact means and percentiles.  Numbers are whole microseconds."""
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
 
 from projections.magnitudes import RANGES, SINGLE, least_of
+from projections.read_models.analytics_durations import Wanted
 
 Numbers = NDArray[np.int64]
 Magnitudes = NDArray[np.uint16]
 Summary = dict[str, float | None]
 MICROS = 1_000_000  # in a second
 PERCENTS = (50, 90)
-STEP = 256  # of the grid on which a rank is looked for first
-NO_NUMBERS = np.zeros(0, np.int64)
+GONE = 0xFFFF  # in the place of a magnitude: greater than any
 _LEASTS = np.array([least_of(magnitude) for magnitude in range(RANGES)], np.int64)
-
-
-class Listed:
-    """Magnitudes, each as often as it occurs: for one of many people, who has fewer of them than there are ranges."""
-
-    def __init__(self, ascending: Magnitudes) -> None:
-        self.ascending = ascending
-
-    def __len__(self) -> int:
-        return len(self.ascending)
-
-    def at(self, rank: int) -> int:
-        """The magnitude that has this rank, counted from 0."""
-        return int(self.ascending[rank])
-
-    def smaller(self, magnitude: int) -> int:
-        """How many are smaller."""
-        return int(self.ascending.searchsorted(np.uint16(magnitude)))
-
-    def among(self, magnitudes: Magnitudes) -> Magnitudes:
-        """Those of them that occur."""
-        return magnitudes[self.ascending.searchsorted(magnitudes) < self.ascending.searchsorted(magnitudes, "right")]
-
-
-class Joint:
-    """As `Listed`, of many people: found by looking into all their lists, which are not put together."""
-
-    def __init__(self, parts: Sequence[Listed]) -> None:
-        self._parts = [part.ascending for part in parts]
-        self._grid = self._below(np.arange(0, RANGES, STEP))
-        self._steps: dict[int, Numbers] = {}
-
-    def __len__(self) -> int:
-        return sum(map(len, self._parts))
-
-    def at(self, rank: int) -> int:
-        """As of `Listed`: the greatest magnitude of which no more than that are smaller."""
-        place = int(self._grid.searchsorted(rank, "right")) - 1
-        if place not in self._steps:
-            self._steps[place] = self._below(np.arange(place * STEP, (place + 1) * STEP))
-        return place * STEP + int(self._steps[place].searchsorted(rank, "right")) - 1
-
-    def smaller(self, magnitude: int) -> int:
-        """As of `Listed`."""
-        return int(self._below(np.array([magnitude]))[0])
-
-    def _below(self, magnitudes: Numbers) -> Numbers:
-        """How many are smaller than each of these, which ascend."""
-        found, sought = np.zeros(len(magnitudes), np.int64), magnitudes.astype(np.uint16)
-        for part in self._parts:
-            found += part.searchsorted(sought)
-        return found
-
-
-R_co = TypeVar("R_co", bound="Listed | Joint", covariant=True)
-
-
-class Durations(Generic[R_co]):
-    """Those of some tasks: of most only the magnitude is known until the others are looked up."""
-
-    __slots__ = ("_at", "_ranks", "lost", "magnitudes", "micros", "single")
-
-    def __init__(self, micros: int, magnitudes: R_co, single: Numbers = NO_NUMBERS, lost: Numbers = NO_NUMBERS) -> None:
-        """`micros`: all of them together; `magnitudes`: of each; `single`: those of them that are known; `lost`: those of the unknown that
-        are none of them.  Both in ascending order.
-        """
-        self.micros, self.magnitudes, self.single, self.lost = micros, magnitudes, single, lost
-        last = len(magnitudes) - 1
-        # For each percentile the two ranks it lies between, counted from 0, and how many hundredths beyond the first.
-        self._ranks = [
-            (lower, min(lower + 1, last), rest) for lower, rest in (divmod(last * percent, 100) for percent in PERCENTS if last >= 0)
-        ]
-        self._at = {rank: magnitudes.at(rank) for lower, upper, _ in self._ranks for rank in {lower, upper}}
-
-    def wanted(self) -> set[int]:
-        """The magnitudes in which the percentiles lie, as far as a magnitude does not say it all."""
-        return {magnitude for magnitude in self._at.values() if magnitude >= SINGLE}
-
-    def summary(self, looked_up: Mapping[int, Sequence[int]]) -> Summary:
-        """Mean and percentiles, in seconds; null without any.  `looked_up`: by magnitude, the unknown of those that are wanted."""
-        if not self._ranks:
-            return {"mean_seconds": None, "p50_seconds": None, "p90_seconds": None}
-        of_magnitude = {magnitude: self._of(magnitude, looked_up[magnitude]) for magnitude in self.wanted()}
-
-        def at(rank: int) -> int:
-            magnitude = self._at[rank]
-            if magnitude < SINGLE:
-                return magnitude
-            smaller, numbers = of_magnitude[magnitude]
-            return numbers[rank - smaller]
-
-        percentiles = [(at(lower) * (100 - rest) + at(upper) * rest) / (100 * MICROS) for lower, upper, rest in self._ranks]
-        mean = self.micros / (len(self.magnitudes) * MICROS)
-        return {"mean_seconds": mean, "p50_seconds": percentiles[0], "p90_seconds": percentiles[1]}
-
-    def _of(self, magnitude: int, looked_up: Sequence[int]) -> tuple[int, list[int]]:
-        """How many are of a smaller one, and those of this one in ascending order."""
-        low, high = least_of(magnitude), least_of(magnitude + 1) - 1
-        found = sorted([*looked_up, *_between(self.single, low, high)])
-        for number in _between(self.lost, low, high):
-            del found[bisect_left(found, number)]
-        return self.magnitudes.smaller(magnitude), found
-
-
-def _between(numbers: Numbers, low: int, high: int) -> list[int]:
-    """Of those in ascending order; both inclusive: what comes after the greatest has no number of 64 bits."""
-    return list(numbers[numbers.searchsorted(low) : numbers.searchsorted(high, "right")].tolist()) if len(numbers) else []
-
-
-def known_among(magnitudes: Magnitudes, one: Durations[Listed]) -> Magnitudes:
-    """Those of which there may be some."""
-    return magnitudes if len(one.lost) else one.magnitudes.among(magnitudes)  # what is lost is to be found first
+_MOSTS = np.append(_LEASTS[1:] - 1, 2**63 - 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Durations that are known, in ascending order, and their magnitudes."""
+    """Durations that are known, and their magnitudes."""
 
     numbers: Numbers
     magnitudes: Magnitudes
 
 
-NONE_KNOWN = Known(NO_NUMBERS, np.zeros(0, np.uint16))
+NONE_KNOWN = Known(np.zeros(0, np.int64), np.zeros(0, np.uint16))
 
 
-def durations(micros: int, summed: bytes, single: Known = NONE_KNOWN, lost: Known = NONE_KNOWN) -> Durations[Listed]:
-    """`summed`: the magnitudes of those that are summed up, two bytes each, as Postgres sends them."""
-    of_days = np.frombuffer(summed, ">u2")
-    found = np.empty(len(of_days) + len(single.magnitudes), np.uint16)
-    found[: len(of_days)], found[len(of_days) :] = of_days, single.magnitudes
-    found.sort()
-    return Durations(micros, Listed(without(found, lost.magnitudes)), single.numbers, lost.numbers)
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Those of somebody: summed up or known, less those that are lost.  Of what is summed up only the magnitude is known at first."""
+
+    who: str
+    micros: int  # all of them together
+    summed: bytes  # two bytes a magnitude, as Postgres sends them
+    single: Known = NONE_KNOWN
+    lost: Known = NONE_KNOWN
 
 
-def together(parts: Sequence[Durations[Listed]]) -> Durations[Joint]:
-    """All of them."""
-    single, lost = (np.concatenate([NO_NUMBERS, *found]) for found in ([p.single for p in parts], [p.lost for p in parts]))
-    return Durations(sum(p.micros for p in parts), Joint([p.magnitudes for p in parts]), np.sort(single), np.sort(lost))
+class Percentiles:
+    """Beside the mean, of each part and of all together.  They need another look, at what is `wanted`."""
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self._parts = parts
+        self._micros = [*(part.micros for part in parts), sum(part.micros for part in parts)]
+        sizes = [len(part.summed) // 2 + len(part.single.magnitudes) for part in parts]
+        everything = np.empty(sum(sizes), np.uint16)
+        pieces = [everything[end - size : end] for size, end in zip(sizes, accumulate(sizes), strict=True)]
+        self._counts: list[int] = []
+        places: list[tuple[int, int]] = []
+        for part, piece in zip(parts, pieces, strict=True):
+            known = len(part.summed) // 2
+            piece[:known], piece[known:] = np.frombuffer(part.summed, ">u2"), part.single.magnitudes
+            strike(piece, part.lost.magnitudes)
+            self._counts.append(len(piece) - len(part.lost.magnitudes))
+            places += _places(piece, self._counts[-1])
+        self._counts.append(sum(self._counts))
+        of_all = _places(everything.copy(), self._counts[-1])
+        self._magnitudes, self._nths = np.array(places + of_all, np.int64).T
+        self._is_wanted = self._magnitudes >= SINGLE
+        numbers = np.repeat(np.arange(len(pieces) + 1) * RANGES, 2 * len(PERCENTS)) + self._magnitudes
+        self._numbers = numbers[self._is_wanted]
+        # A number is a place among the parts and a magnitude: looked up of each for themselves, and for all of each who has any.
+        self._for_each = np.unique(self._numbers[self._numbers < len(pieces) * RANGES])
+        among = sorted({magnitude for magnitude, _ in of_all if magnitude >= SINGLE})
+        for_all = [who * RANGES + m for who, piece in enumerate(pieces) for m in among if np.count_nonzero(piece == m)]
+        self._for_all = np.array(for_all, np.int64)
+
+    def wanted(self) -> Wanted:
+        """What the percentiles lie among, as far as a magnitude does not say it all."""
+        whose, magnitudes = np.divmod(np.append(self._for_each, self._for_all), RANGES)
+        numbers = np.append(self._for_each, len(self._parts) * RANGES + self._for_all % RANGES)
+        leasts, mosts = _LEASTS[magnitudes], _MOSTS[magnitudes]
+        return Wanted(numbers.tolist(), [self._parts[place].who for place in whose.tolist()], leasts.tolist(), mosts.tolist())
+
+    def summaries(self, looked_up: bytes | None) -> list[Summary]:
+        """In seconds, of each part and last of all; null without any.  `looked_up`: as `analytics_durations` gives it."""
+        values = self._magnitudes.copy()
+        values[self._is_wanted] = self._picked(np.frombuffer(looked_up or b"", ">i8").reshape(-1, 2).astype(np.int64))
+        between = values.reshape(-1, len(PERCENTS), 2).tolist()
+        return [_summary(*of_one) for of_one in zip(self._micros, self._counts, between, strict=True)]
+
+    def _picked(self, found: Numbers) -> Numbers:
+        """Of what lies there, as many as there are and none that is lost, those whose turn it is."""
+        single = self._known_among([part.single for part in self._parts])
+        lost = self._known_among([part.lost for part in self._parts])
+        candidates = np.concatenate([found, single, lost])
+        weights = np.repeat([1, -1], [len(found) + len(single), len(lost)])
+        # What is lost comes before its like: it is made good at once, and only what is more than that counts.
+        order = np.lexsort((weights, candidates[:, 1], candidates[:, 0]))
+        counts = np.append(0, np.cumsum(weights[order]))
+        before = counts[np.searchsorted(candidates[order, 0], self._numbers)]
+        turns = np.searchsorted(np.maximum.accumulate(counts), before + self._nths[self._is_wanted] + 1)
+        picked: Numbers = candidates[order[turns - 1], 1]
+        return picked
+
+    def _known_among(self, known: Sequence[Known]) -> Numbers:
+        """Those that are asked for, as they would have been looked up: of each part, and of all."""
+        magnitudes = np.concatenate([NONE_KNOWN.magnitudes, *(of_one.magnitudes for of_one in known)]).astype(np.int64)
+        values = np.concatenate([NONE_KNOWN.numbers, *(of_one.numbers for of_one in known)])
+        numbers = np.repeat(np.arange(len(known)) * RANGES, [len(of_one.magnitudes) for of_one in known]) + magnitudes
+        for_each, for_all = np.isin(numbers, self._for_each), np.isin(numbers, self._for_all)
+        of_all = len(known) * RANGES + magnitudes[for_all]
+        return np.stack([np.append(numbers[for_each], of_all), np.append(values[for_each], values[for_all])], axis=1)
 
 
 def magnitudes_of(numbers: Numbers) -> Magnitudes:
@@ -165,10 +116,40 @@ def magnitudes_of(numbers: Numbers) -> Magnitudes:
     return (np.searchsorted(_LEASTS, numbers, "right") - 1).astype(np.uint16)
 
 
-def without(found: NDArray[Any], gone: NDArray[Any]) -> NDArray[Any]:
-    """Sorted numbers less some of them."""
+def strike(found: Magnitudes, gone: Magnitudes) -> None:
+    """Of those found some are GONE, each as often as it is told."""
     if not len(gone):
-        return found
+        return
+    found.sort()
     gone = np.sort(gone)
     nth_of_its_kind = np.arange(len(gone)) - np.searchsorted(gone, gone)
-    return np.delete(found, np.searchsorted(found, gone) + nth_of_its_kind)
+    found[np.searchsorted(found, gone) + nth_of_its_kind] = GONE
+
+
+def _places(found: Magnitudes, count: int) -> list[tuple[int, int]]:
+    """For each percentile the two magnitudes it lies between, and which it is of those that have this magnitude, counted from 0.
+
+    `found`: as many as count, and others that are GONE.  They are put in another order.
+    """
+    if not count:
+        return [(-1, 0)] * (2 * len(PERCENTS))
+    places, begin = [], 0
+    for percent in PERCENTS:
+        lower = (count - 1) * percent // 100
+        upper = min(lower + 1, count - 1)
+        found[begin:].partition(lower - begin)  # much faster than both ranks in one call, or sorting
+        least, following = int(found[lower]), int(found[upper:].min())
+        nth = lower - int(np.count_nonzero(found[:lower] < least))
+        places += [(least, nth), (following, nth + upper - lower if following == least else 0)]
+        begin = lower
+    return places
+
+
+def _summary(micros: int, count: int, between: Sequence[tuple[int, int]]) -> Summary:
+    if not count:
+        return {"mean_seconds": None, **{f"p{percent}_seconds": None for percent in PERCENTS}}
+    percentiles = {}
+    for percent, (lower, upper) in zip(PERCENTS, between, strict=True):
+        rest = (count - 1) * percent % 100  # hundredths of the way from one to the other
+        percentiles[f"p{percent}_seconds"] = (lower * (100 - rest) + upper * rest) / (100 * MICROS)
+    return {"mean_seconds": micros / (count * MICROS), **percentiles}

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from struct import Struct
 from typing import Any
-from uuid import UUID
 
 import numpy as np
 
-from projections.magnitudes import RANGES
 from projections.read_models.analytics import NOBODY, QUARTERS
-from projections.read_models.analytics_durations import Wanted
 from projections.read_models.analytics_figures import COUNTS, DURATIONS
 from projections.read_models.tasks import PRIORITIES, STATUSES
 from projections.times import since_epoch
-from query_api.durations import MICROS, NONE_KNOWN, Numbers, Summary, durations, known_among, together
+from query_api.durations import MICROS, NONE_KNOWN, Numbers, Part, Percentiles, Summary
 from query_api.singles import Singles
 from query_api.sums import counts_of
 
@@ -28,7 +23,6 @@ ACCURACY_ONE = 10**12
 WEIGHTS = {"on_time_rate": 0.4, "estimate_accuracy": 0.3, "completion_rate": 0.3}
 _DAY, _QUARTER = 86_400 * MICROS, 900 * MICROS
 POSTGRES_EPOCH = 946_684_800 * MICROS  # the year 2000, since 1970
-_PAIR = Struct(">qq")  # as `analytics_durations` gives them
 # As `analytics_figures` gives them.
 _DAYS = np.dtype([("day", ">i4"), ("created", ">i4", (QUARTERS,)), ("completed", ">i4", (QUARTERS,))])
 
@@ -58,15 +52,14 @@ class Totals:
         return {**of_all, "by_assignee": by_assignee}
 
 
-class Percentiles:
-    """Of one of DURATIONS, for each of the people and for all.  They need another look, at what is `wanted`."""
-
-    def __init__(self, name: str, totals: Totals, singles: Singles, rows: Sequence[Row]) -> None:
-        """`rows`: as `analytics_sums` gives them."""
-        single, lost = singles.durations(name, 1), singles.durations(name, -1)
-        of_days = {str(row["assignee_id"]): row[f"{name}s"] or b"" for row in rows}
-        self._of_each = [
-            durations(
+def percentiles(name: str, totals: Totals, singles: Singles, rows: Sequence[Row]) -> Percentiles:
+    """Of one of DURATIONS, for each of the people.  `rows`: as `analytics_sums` gives them."""
+    of_days = {str(row["assignee_id"]): row[f"{name}s"] or b"" for row in rows}
+    single, lost = singles.durations(name, 1), singles.durations(name, -1)
+    return Percentiles(
+        [
+            Part(
+                who,
                 counts[f"{name}_seconds"] * MICROS + counts[f"{name}_micros"],
                 of_days.get(who, b""),
                 single.get(who, NONE_KNOWN),
@@ -74,30 +67,7 @@ class Percentiles:
             )
             for who, counts in zip(totals.people, totals.of_each, strict=True)
         ]
-        self._of_all = together(self._of_each)
-        self.wanted = self._wanted(totals.people)
-
-    def _wanted(self, people: Sequence[str]) -> Wanted:
-        wanted = Wanted()
-        by_all = np.array(sorted(self._of_all.wanted()), np.uint16)
-        for place, (who, one) in enumerate(zip(people, self._of_each, strict=True)):
-            person = None if who == NOBODY else UUID(who)
-            for magnitude in one.wanted():
-                wanted.add(place * RANGES + magnitude, person, magnitude)
-            for magnitude in known_among(by_all, one).tolist():
-                wanted.add(len(people) * RANGES + magnitude, person, magnitude)
-        return wanted
-
-    def summaries(self, row: Row) -> list[Summary]:
-        """Of each of the people, and last of all.  `row`: as `analytics_durations` gives it."""
-        found: defaultdict[int, list[int]] = defaultdict(list)
-        for number, duration in _PAIR.iter_unpack(row["looked_up"] or b""):
-            found[number].append(duration)
-        by_place: list[dict[int, list[int]]] = [{} for _ in (*self._of_each, self._of_all)]
-        for number in dict.fromkeys(self.wanted.numbers):
-            by_place[number // RANGES][number % RANGES] = found[number]
-        *of_each, of_all = by_place
-        return [*(one.summary(numbers) for one, numbers in zip(self._of_each, of_each, strict=True)), self._of_all.summary(of_all)]
+    )
 
 
 def series(days: bytes | None, singles: Singles, starts: Sequence[datetime]) -> list[dict[str, Any]]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, time
 from typing import Any
 from uuid import UUID
 
-from projections.magnitudes import least_of
 from projections.periods import cover
+from projections.read_models.analytics import NOBODY
 from projections.read_models.analytics_figures import DURATIONS, TAG, Period
 from projections.texts import folded
 
@@ -24,18 +25,14 @@ _LOOKED_UP = """
 """
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Wanted:
-    """Durations to look up: whose, and of which magnitude.  What is found bears the number that it was asked for under."""
+    """Durations to look up: each time somebody's from the least to the most."""
 
-    numbers: list[int] = field(default_factory=list)
-    people: list[UUID | None] = field(default_factory=list)
-    magnitudes: list[int] = field(default_factory=list)
-
-    def add(self, number: int, who: UUID | None, magnitude: int) -> None:
-        self.numbers.append(number)
-        self.people.append(who)
-        self.magnitudes.append(magnitude)
+    numbers: Sequence[int]  # what is found bears the number that it was asked for under
+    people: Sequence[str]
+    leasts: Sequence[int]
+    mosts: Sequence[int]
 
 
 def _looked_up(name: str, *, tagged: bool) -> str:
@@ -43,7 +40,7 @@ def _looked_up(name: str, *, tagged: bool) -> str:
     return _LOOKED_UP.format(
         name=name,
         of_somebody=_OF.format(name=name, of_whom="f.assignee_id = w.who", limits=limits),
-        of_nobody=_OF.format(name=name, of_whom="w.who IS NULL AND f.assignee_id IS NULL", limits=limits),
+        of_nobody=_OF.format(name=name, of_whom=f"w.who = '{NOBODY}' AND f.assignee_id IS NULL", limits=limits),
     )
 
 
@@ -58,7 +55,10 @@ def durations(name: str, organization_id: UUID, period: Period, tag: str | None,
     first, last = (datetime.combine(day, time(), UTC) for day in cover(period.began, period.ended).whole_days)
     parameters: dict[str, Any] = {"organization_id": organization_id, "first": first, "last": last}
     parameters |= {"tag": folded(tag)} if tag is not None else {}
-    parameters |= {"numbers": wanted.numbers, "people": wanted.people}
-    parameters |= {"leasts": [least_of(magnitude) for magnitude in wanted.magnitudes]}
-    parameters |= {"mosts": [least_of(magnitude + 1) - 1 for magnitude in wanted.magnitudes]}
+    parameters |= {column.name: _array(getattr(wanted, column.name)) for column in fields(wanted)}
     return _STATEMENTS[name, tag is not None], parameters
+
+
+def _array(elements: Sequence[Any]) -> str:
+    """As Postgres reads it: the driver would render hundreds of elements one by one."""
+    return "{" + ",".join(map(str, elements)) + "}"

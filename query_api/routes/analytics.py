@@ -30,7 +30,7 @@ from projections.read_models.users import zone_of
 from projections.statements import Statement
 from query_api.buckets import BUCKETS_MAX, Bucket, bucket_starts, instant
 from query_api.dependencies import at, plain, read, read_further
-from query_api.figures import Percentiles, Totals, series
+from query_api.figures import Totals, percentiles, series
 from query_api.singles import Singles
 
 router = Router(prefix="/analytics", tags=["analytics"])
@@ -91,17 +91,17 @@ async def analytics(query: Annotated[AnalyticsQuery, Query()], call: QueryCall) 
             asyncio.to_thread(Singles, row, asked.period),
         )
         totals = await asyncio.to_thread(Totals, singles, rows)
-        lead = await asyncio.to_thread(Percentiles, "lead", totals, singles, rows)
+        lead = await asyncio.to_thread(percentiles, "lead", totals, singles, rows)
         (leads,), cycle = await asyncio.gather(
-            ask(*durations("lead", call.organization_id, asked.period, asked.tag, lead.wanted)),
-            asyncio.to_thread(Percentiles, "cycle", totals, singles, rows),
+            ask(*durations("lead", call.organization_id, asked.period, asked.tag, lead.wanted())),
+            asyncio.to_thread(percentiles, "cycle", totals, singles, rows),
         )
         (cycles,), of_lead, in_buckets = await asyncio.gather(
-            ask(*durations("cycle", call.organization_id, asked.period, asked.tag, cycle.wanted)),
-            asyncio.to_thread(lead.summaries, leads),
+            ask(*durations("cycle", call.organization_id, asked.period, asked.tag, cycle.wanted())),
+            asyncio.to_thread(lead.summaries, leads["looked_up"]),
             asyncio.to_thread(series, row["days"], singles, asked.starts),
         )
-        figures = await asyncio.to_thread(lambda: totals.figures({"lead": of_lead, "cycle": cycle.summaries(cycles)}))
+        figures = await asyncio.to_thread(lambda: totals.figures({"lead": of_lead, "cycle": cycle.summaries(cycles["looked_up"])}))
         return {**figures, "series": in_buckets}
 
     row, body = await read_further(call, _figures(asked, call), further)

@@ -18,7 +18,7 @@ from projections.read_models.analytics_figures import DURATIONS, Period, figures
 from projections.read_models.analytics_sums import sums
 from projections.registry import load
 from query_api.buckets import bucket_starts, instant
-from query_api.figures import Percentiles, Totals, series
+from query_api.figures import Totals, percentiles, series
 from query_api.singles import Singles
 from tests.conftest import Database
 from tests.projections.desk import projected
@@ -61,9 +61,9 @@ def answered(connection: psycopg.Connection[Any], home: Site, asked: Question) -
     totals = Totals(singles, of_days)
     summaries = {}
     for duration in DURATIONS:
-        percentiles = Percentiles(duration, totals, singles, of_days)
-        (found,) = rows(*durations(duration, home.id, period, chosen["tag"], percentiles.wanted))
-        summaries[duration] = percentiles.summaries(found)
+        of_each = percentiles(duration, totals, singles, of_days)
+        (found,) = rows(*durations(duration, home.id, period, chosen["tag"], of_each.wanted()))
+        summaries[duration] = of_each.summaries(found["looked_up"])
     starts = bucket_starts(asked.began, asked.ended or asked.now, asked.zone, asked.bucket)  # type: ignore[arg-type]
     assert starts is not None
     return {**totals.figures(summaries), "series": series(row["days"], singles, starts)}

@@ -4,36 +4,68 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Callable, Sequence
 from fractions import Fraction
-from typing import Any
+from struct import pack
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from projections.magnitudes import magnitude
-from query_api.durations import Durations, Known, Listed, Summary, durations, magnitudes_of, together, without
+from projections.magnitudes import RANGES, least_of, magnitude
+from query_api.durations import GONE, Known, Part, Percentiles, Summary, magnitudes_of, strike
 
-values = st.one_of(st.integers(0, 3), st.integers(0, 2**40), st.just(10**14), st.integers(0, 2**63 - 1))
+values = st.one_of(st.integers(0, 3), st.integers(2040, 2060), st.integers(0, 2**40), st.just(10**14), st.integers(0, 2**63 - 1))
 lists = st.lists(values, max_size=200)
 
 
-def part(summed: list[int], single: list[int] | None = None, lost: list[int] | None = None) -> Durations[Listed]:
-    """As Postgres sends them: of those that are summed up the magnitudes alone, unless they are lost again."""
-    rest = sum(summed) + sum(single or []) - sum(lost or [])
-    two = np.array([magnitude(value) for value in summed], ">u2").tobytes()
-    return durations(rest, two, known(single or []), known(lost or []))
+class Person(NamedTuple):
+    """Durations of somebody; those that are lost are among the others."""
+
+    summed: Sequence[int]
+    single: Sequence[int] = ()
+    lost: Sequence[int] = ()
+    who: str = "ann"
+
+    def rest(self) -> list[int]:
+        return [*(Counter([*self.summed, *self.single]) - Counter(self.lost)).elements()]
+
+    def part(self) -> Part:
+        """As Postgres sends them: of those that are summed up the magnitudes alone."""
+        two = np.array([magnitude(value) for value in self.summed], ">u2").tobytes()
+        return Part(self.who, sum(self.rest()), two, known(self.single), known(self.lost))
 
 
-def known(numbers: list[int]) -> Known:
-    return Known(found := np.array(sorted(numbers), np.int64), magnitudes_of(found))
+@st.composite
+def people(draw: Callable[[st.SearchStrategy[Any]], Any]) -> list[Person]:
+    """Some of them with the same durations as others, and of some all are lost."""
+    found: list[Person] = []
+    for _ in range(draw(st.integers(0, 5))):
+        summed = found[-1].summed if found and draw(st.booleans()) else draw(lists)
+        single = draw(st.lists(st.sampled_from(summed) | values if summed else values, max_size=20))
+        both = [*summed, *single]
+        lost = draw(st.permutations(both))[: draw(st.integers(0, len(both)))] if draw(st.booleans()) else ()
+        found.append(Person(summed, single, lost, who=str(len(found))))
+    return found
 
 
-def summary(found: Durations[Any], summed: list[int]) -> Summary:
-    """As it comes out when what is wanted has been looked up among those that are summed up."""
-    wanted = found.wanted()
-    return found.summary({one: [v for v in summed if magnitude(v) == one] for one in wanted})
+def known(numbers: Sequence[int]) -> Known:
+    found = np.array(numbers, np.int64)
+    return Known(found, magnitudes_of(found))
+
+
+def summaries(found: Sequence[Person]) -> list[Summary]:
+    """As they come out when what is wanted has been looked up among those that are summed up."""
+    of_each = Percentiles([person.part() for person in found])
+    return of_each.summaries(b"".join(pack(">qq", number, value) for number, value in looked_up(of_each, found)))
+
+
+def looked_up(of_each: Percentiles, found: Sequence[Person]) -> list[tuple[int, int]]:
+    wanted, summed = of_each.wanted(), {person.who: person.summed for person in found}
+    looks = zip(wanted.numbers, wanted.people, wanted.leasts, wanted.mosts, strict=True)
+    return [(number, value) for number, who, least, most in looks for value in summed[who] if least <= value <= most]
 
 
 def by_the_book(found: list[int]) -> Summary:
@@ -50,35 +82,51 @@ def by_the_book(found: list[int]) -> Summary:
     return {"mean_seconds": mean, "p50_seconds": percentile(50), "p90_seconds": percentile(90)}
 
 
-@given(lists, lists, st.data())
-def test_what_is_known_counts_and_what_is_lost_does_not(summed: list[int], single: list[int], data: st.DataObject) -> None:
-    lost = data.draw(st.permutations(summed).map(lambda order: order[: len(order) // 2])) if summed else []
-    rest = list((Counter(summed) - Counter(lost)).elements()) + single
-    assert summary(part(summed, single, lost), summed) == by_the_book(rest)
+def of_each_and_all(found: Sequence[Person]) -> list[Summary]:
+    rest = [person.rest() for person in found]
+    return [*(by_the_book(of_one) for of_one in rest), by_the_book([value for of_one in rest for value in of_one])]
 
 
-@given(st.lists(st.tuples(lists, lists), max_size=5))
-def test_everybody_together(found: list[tuple[list[int], list[int]]]) -> None:
-    of_all = together([part(summed, single) for summed, single in found])
-    assert summary(of_all, [v for summed, _ in found for v in summed]) == by_the_book([v for both in found for of in both for v in of])
+@given(people())
+def test_what_is_known_counts_and_what_is_lost_does_not_for_each_and_for_all(found: list[Person]) -> None:
+    assert summaries(found) == of_each_and_all(found)
 
 
-@pytest.mark.parametrize("people", [1, 7, 100])
-def test_many_values_and_few_of_them_looked_up(people: int) -> None:
-    pick = random.Random(people)
-    found = [[int(pick.lognormvariate(25, 2)) for _ in range(pick.randrange(60_000 // people))] for _ in range(people)]
-    everything = [value for of_one in found for value in of_one]
-    of_all = together([part(of_one) for of_one in found])
-    assert summary(of_all, everything) == by_the_book(everything)
-    assert sum(magnitude(value) in of_all.wanted() for value in everything) < len(everything) / 100
+@pytest.mark.parametrize("count", [1, 7, 100])
+def test_many_values_and_few_of_them_looked_up(count: int) -> None:
+    pick = random.Random(count)
+    found = [Person([int(pick.lognormvariate(25, 2)) for _ in range(pick.randrange(60_000 // count))], who=str(n)) for n in range(count)]
+    assert summaries(found) == of_each_and_all(found)
+    of_each = Percentiles([person.part() for person in found])
+    of_all = max(of_each.wanted().numbers)
+    looked_at = sum(number == of_all for number, _ in looked_up(of_each, found))
+    assert 0 < looked_at < sum(len(person.summed) for person in found) / 100
+
+
+def test_what_a_magnitude_says_is_not_looked_up() -> None:
+    found = [Person([0] * 1000 + [2047] * 1000), Person([5], who="bob")]
+    assert not Percentiles([person.part() for person in found]).wanted().numbers
+    assert summaries(found) == of_each_and_all(found)
+
+
+def test_for_all_together_nobody_is_asked_who_has_none_or_has_lost_them() -> None:
+    found = [Person([10**9] * 5, who="ann"), Person([10**9, 10**10], lost=[10**9], who="bob"), Person([10**10], who="eve")]
+    wanted = Percentiles([person.part() for person in found]).wanted()
+    of_all = max(wanted.numbers) // RANGES
+    asked = [
+        (who, least) for number, who, least in zip(wanted.numbers, wanted.people, wanted.leasts, strict=True) if number // RANGES == of_all
+    ]
+    assert [(who, least_of(magnitude(value))) for who, value in (("ann", 10**9), ("bob", 10**10), ("eve", 10**10))] == asked
+    assert summaries(found) == of_each_and_all(found)
 
 
 def test_the_greatest_number_is_found_among_the_known() -> None:
-    assert summary(part([], [2**63 - 1]), []) == by_the_book([2**63 - 1])
+    found = [Person([], [2**63 - 1])]
+    assert summaries(found) == of_each_and_all(found)
 
 
 def test_a_sum_may_be_larger_than_a_value_can_be() -> None:
-    assert summary(part([2**62] * 4), [2**62] * 4)["mean_seconds"] == 2**62 / 10**6
+    assert [found["mean_seconds"] for found in summaries([Person([2**62] * 4), Person([2**62] * 4, who="bob")])] == [2**62 / 10**6] * 3
 
 
 @given(lists)
@@ -88,6 +136,8 @@ def test_magnitudes_of_many_are_those_of_each(found: list[int]) -> None:
 
 @given(lists, st.data())
 def test_what_is_taken_out_is_taken_out_as_often_as_it_is_there(found: list[int], data: st.DataObject) -> None:
-    gone = data.draw(st.permutations(found).map(lambda order: order[: len(order) // 2])) if found else []
-    rest = without(np.sort(np.array(found, np.int64)), np.array(gone, np.int64))
-    assert rest.tolist() == sorted((Counter(found) - Counter(gone)).elements())
+    magnitudes = [magnitude(value) for value in found]
+    gone = data.draw(st.permutations(magnitudes))[: len(found) // 2]
+    struck = np.array(magnitudes, np.uint16)
+    strike(struck, np.array(gone, np.uint16))
+    assert sorted(struck.tolist()) == sorted([*(Counter(magnitudes) - Counter(gone)).elements(), *[GONE] * len(gone)])
