@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from projections.read_models.analytics import NOBODY, QUARTERS
 from projections.read_models.analytics_figures import COUNTS, DURATIONS
@@ -21,7 +22,7 @@ Row = Mapping[str, Any]
 OPEN = ("todo", "in_progress", "blocked", "in_review")
 ACCURACY_ONE = 10**12
 WEIGHTS = {"on_time_rate": 0.4, "estimate_accuracy": 0.3, "completion_rate": 0.3}
-_DAY, _QUARTER = 86_400 * MICROS, 900 * MICROS
+_QUARTER = 900 * MICROS
 POSTGRES_EPOCH = 946_684_800 * MICROS  # the year 2000, since 1970
 # As `analytics_figures` gives them.
 _DAYS = np.dtype([("day", ">i4"), ("created", ">i4", (QUARTERS,)), ("completed", ">i4", (QUARTERS,))])
@@ -71,12 +72,14 @@ def percentiles(name: str, totals: Totals, singles: Singles, rows: Sequence[Row]
 
 
 def series(days: bytes | None, singles: Singles, starts: Sequence[datetime]) -> list[dict[str, Any]]:
-    """How many were created and completed in each bucket.  `days`: as `analytics_figures` gives them."""
+    """How many were created and completed in each bucket, and its start as `iso`.  `days`: as `analytics_figures` gives them."""
     bounds = np.array([since_epoch(start) for start in starts], np.int64)
-    counted = [_of_days(days, name, bounds) + _in_buckets(*singles.moments(name), bounds) for name in ("created", "completed")]
+    of_days = _of_days(np.frombuffer(days or b"", _DAYS), bounds)
+    counted = [_in_buckets(*singles.moments(name), bounds) + of_days[name] for name in ("created", "completed")]
+    starting = np.datetime_as_string(bounds.astype("datetime64[us]"), unit="us", timezone="UTC")  # as `iso`, of many
     return [
         {"start": start, "created": created, "completed": completed}
-        for start, created, completed in zip(starts, *(found.tolist() for found in counted), strict=True)
+        for start, created, completed in zip(*(found.tolist() for found in (starting, *counted)), strict=True)
     ]
 
 
@@ -113,13 +116,16 @@ def _score(rates: Mapping[str, float | None]) -> float | None:
     return min(100.0, 100 * sum(weight * rate for weight, rate in known) / sum(weight for weight, _ in known))
 
 
-def _of_days(days: bytes | None, name: str, bounds: Numbers) -> Numbers:
+def _of_days(found: NDArray[Any], bounds: Numbers) -> dict[str, Numbers]:
     """Local midnights fall on quarters of an hour of UTC, so each quarter is in one bucket."""
-    found = np.frombuffer(days or b"", _DAYS)
-    found = found[np.argsort(found["day"])]
-    moments = (found["day"].astype(np.int64) * _DAY + POSTGRES_EPOCH)[:, None] + np.arange(QUARTERS) * _QUARTER
-    up_to = np.append(0, found[name].cumsum(dtype=np.int64))
-    return np.diff(up_to[[*np.searchsorted(moments.ravel(), bounds), -1]])
+    order = np.argsort(found["day"])
+    days = found["day"][order]
+    day, quarter = np.divmod(-((POSTGRES_EPOCH - bounds) // _QUARTER), QUARTERS)
+    begins, ends = days.searchsorted(day), days.searchsorted(day, "right")  # the same where there is nothing of that day
+    places = begins * QUARTERS + (ends - begins) * quarter
+    is_any = np.diff(places, append=len(days) * QUARTERS) > 0
+    counts = {name: np.append(found[name][order], 0) for name in ("created", "completed")}
+    return {name: np.add.reduceat(counts[name], places, dtype=np.int64) * is_any for name in counts}
 
 
 def _in_buckets(moments: Numbers, weights: Numbers, bounds: Numbers) -> Numbers:

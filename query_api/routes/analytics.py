@@ -105,8 +105,6 @@ async def analytics(query: Annotated[AnalyticsQuery, Query()], call: QueryCall) 
         return {**figures, "series": in_buckets}
 
     row, body = await read_further(call, _figures(asked, call), further)
-    for of_bucket in body["series"]:
-        of_bucket["start"] = iso(of_bucket["start"])
     period = {"from": iso(asked.period.began), "to": iso(asked.ended), "timezone": asked.zone.key}
     return plain({**period, **body}, row["checkpoint"])
 
@@ -117,7 +115,7 @@ async def export(query: Annotated[AnalyticsQuery, Query()], call: QueryCall) -> 
     asked = await _asked(query, call)
     row = await read(call, _figures(asked, call))
     buckets = await asyncio.to_thread(lambda: series(row["days"], Singles(row, asked.period), asked.starts))
-    rows = ((iso(of_bucket["start"]), of_bucket["created"], of_bucket["completed"]) for of_bucket in buckets)
+    rows = ((of_bucket["start"], of_bucket["created"], of_bucket["completed"]) for of_bucket in buckets)
     return csv_reply("analytics.csv", ("start", "created", "completed"), rows, at(row["checkpoint"]))
 
 
