@@ -54,15 +54,14 @@ def of_rooms() -> list[str]:
 
 
 def run(house: Path, *words: str) -> None:
-    done = subprocess.run([sys.executable, "-m", *words], cwd=house, env=clean(house), capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-m", *words], cwd=house, env=clean(), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def clean(house: Path) -> dict[str, str]:
-    """Nothing of the developer's own, and no file in the house that was not asked for."""
+def clean() -> dict[str, str]:
+    """Nothing of the developer's own."""
     ours = {name.upper() for name in Settings.model_fields}
-    kept = {name: value for name, value in os.environ.items() if name not in {*ours, "PYTHONPATH"} and not name.startswith("PYTEST")}
-    return {**kept, "PYTHONPYCACHEPREFIX": str(house.with_name("bytecode"))}
+    return {name: value for name, value in os.environ.items() if name not in {*ours, "PYTHONPATH"} and not name.startswith("PYTEST")}
 
 
 def test_one_file_a_room(house: Path):
@@ -110,7 +109,7 @@ def serving(house: Path, settings: Settings) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environment = {**clean(house), **settings.as_environment(), "PORT": str(port)}
+    environment = {**clean(), **settings.as_environment(), "PORT": str(port)}
     log = house.with_name("serving.log")
     with log.open("wb") as output:
         processes = [
