@@ -19,7 +19,10 @@ class Module:
 
     path: Path  # from the root
     text: str
-    tree: ast.Module
+
+    @property
+    def tree(self) -> ast.Module:
+        return _parsed(self.text)
 
     @property
     def word(self) -> str:
@@ -27,6 +30,12 @@ class Module:
 
     def __str__(self) -> str:
         return self.path.as_posix()
+
+
+@cache
+def _parsed(text: str) -> ast.Module:
+    """When it is first asked for: all workers collect these tests, one runs them."""
+    return ast.parse(text)
 
 
 def _ignored() -> list[str]:
@@ -61,7 +70,7 @@ def texts() -> dict[str, str]:
 def modules(*folders: str) -> tuple[Module, ...]:
     """The Python files in these folders of the root, tests' own included."""
     wanted = {name: text for name, text in texts().items() if name.endswith(".py") and name.partition("/")[0] in folders}
-    return tuple(Module(Path(name), text, ast.parse(text)) for name, text in wanted.items())
+    return tuple(Module(Path(name), text) for name, text in wanted.items())
 
 
 def words(folder: str) -> set[str]:
