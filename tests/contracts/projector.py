@@ -41,11 +41,18 @@ class ProjectorContract:
         async with bench(filled, [model]) as at_hand:
             assert await self._replayed(filled, at_hand, model, [1000]) == await self._replayed(filled, at_hand, model, [1000])
 
+    @pytest.fixture
+    async def whole(self, filled: str, model: Model) -> dict[str, Any]:
+        """The rows of one fold of all there is."""
+        async with bench(filled, [model]) as at_hand:
+            return await self._replayed(filled, at_hand, model, [100_000])
+
     @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(batches=sizes, keep_rows=st.sampled_from([0, 3, 1000]))
-    async def test_any_split_into_batches_gives_the_same_rows(self, filled: str, model: Model, batches: list[int], keep_rows: int) -> None:
+    async def test_any_split_into_batches_gives_the_same_rows(
+        self, filled: str, model: Model, whole: dict[str, Any], batches: list[int], keep_rows: int
+    ) -> None:
         async with bench(filled, [model]) as at_hand:
-            whole = await self._replayed(filled, at_hand, model, [100_000])
             assert await self._replayed(filled, at_hand, model, batches, keep_rows=keep_rows) == whole
 
     async def test_every_row_can_be_read_back_as_it_was_written(self, filled: str, model: Model) -> None:
