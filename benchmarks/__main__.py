@@ -11,7 +11,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from benchmarks.apart import quickly
 from benchmarks.bench import Bench
+from benchmarks.forking import preload
 from benchmarks.machine import Machine, machine
 from benchmarks.results import Report, print_report, write_report
 from benchmarks.servers import Servers
@@ -50,7 +52,10 @@ def main(
     out, progress = Console(width=None if Console().is_terminal else 180), Console(stderr=True)
     options = (1, QUICK_SECONDS, QUICK_EVENTS) if quick else (rounds, seconds, events)
     at, found = datetime.now(UTC), []
-    with Servers() as servers:
+    if quick:
+        preload("benchmarks.apart", "benchmarks.cases.scale", "sqlalchemy.orm", "jwt")  # and with that whatever cases let others do
+        quickly()
+    with Servers(quick=quick) as servers:
         where = machine(servers.postgres_version(), servers.folder)
         if where.load_average > where.cores / 2 and not quick:
             progress.print(

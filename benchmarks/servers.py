@@ -20,6 +20,7 @@ from typing import Self
 import psycopg
 
 from benchmarks.apart import ROOT
+from benchmarks.forking import Forked
 from benchmarks.machine import cpu_seconds, family
 from infrastructure.embedded import ADMIN, APPLICATION, DATABASE, OWNER, EmbeddedPostgres
 from infrastructure.migrations import runner
@@ -44,7 +45,7 @@ class Server:
     """One process of ours."""
 
     name: str
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Forked
     log: Path
     port: int = 0  # 0: it does not listen
     samples: Path | None = None  # where its profile is written
@@ -99,7 +100,9 @@ class Launch:
 class Servers:
     """One PostgreSQL with fsync on, fresh databases on it, and our processes on those."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, quick: bool = False) -> None:
+        """`quick`: processes are forked, not started."""
+        self._quick = quick
         self.folder = Path(tempfile.mkdtemp(prefix="trialog-bench-"))
         self.postgres = EmbeddedPostgres(self.folder / "postgres", fsync=True)
         self._numbers = itertools.count(1)
@@ -169,11 +172,16 @@ class Servers:
         after = [launch.database.owner_url, str(port)] if launch.is_peer else []
         # In a folder with no .env of a developer's; our own packages are found by PYTHONPATH.
         environment = {**self.settings(launch.database, port).child_environment(), "PYTHONPATH": str(ROOT)}
-        argv = (sys.executable, "-m", *before, *words, *after)
-        program = Program(argv=argv, folder=self.folder, environment=environment, last_wish=signal.SIGTERM)
+        module, *rest = [*before, *words, *after]
         log = self.folder / f"{number}-{words[0]}.log"
-        with log.open("ab") as output:
-            process = subprocess.Popen(program.argv, stdout=output, stderr=output, **program.options())
+        process: subprocess.Popen[bytes] | Forked
+        if self._quick and not launch.profile:
+            process = Forked(module, rest, environment, log, self.folder)
+        else:
+            argv = (sys.executable, "-m", module, *rest)
+            program = Program(argv=argv, folder=self.folder, environment=environment, last_wish=signal.SIGTERM)
+            with log.open("ab") as output:
+                process = subprocess.Popen(program.argv, stdout=output, stderr=output, **program.options())
         return Server(launch.module, process, log, port if launch.path else 0, samples)
 
     def _wait(self, server: Server, launch: Launch) -> None:
