@@ -2,6 +2,7 @@
 
 import base64
 import gc
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -21,6 +22,8 @@ from infrastructure.settings import Settings
 _numbers = count(1)
 # Files with few tests and long ones: begun last, one would keep a worker busy for minutes after the other is done.
 LONG_FIRST = ("benchmarks", "system", "projections", "architecture", "workers", "query_api")
+MEMORY = Path("/dev/shm")  # files that are never written to a disk, on Linux
+ROOM_BYTES = 4 << 30  # free there, before tests take some of it; they have needed a tenth of that
 
 gc.disable()  # what is imported while tests are collected stays; looking through it again and again takes seconds
 
@@ -87,10 +90,27 @@ def server_folder() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(server_folder: Path) -> Iterator[PostgresServer]:
-    with EmbeddedPostgres(server_folder / "postgres", fsync=False) as server:
+def postgres_server() -> Iterator[PostgresServer]:
+    """In memory if it can be: most of the time that a fresh database takes goes into making and removing its 300 files.
+
+    Servers that a test kills have folders of their own, on a disk.
+    """
+    place = MEMORY if _has_room(MEMORY) else None
+    with (
+        tempfile.TemporaryDirectory(prefix="trialog-", dir=place) as folder,
+        EmbeddedPostgres(Path(folder, "postgres"), fsync=False) as server,
+    ):
         runner.upgrade(server.url(OWNER))
         yield PostgresServer(server)
+
+
+def _has_room(memory: Path) -> bool:
+    """Whether a server's files and programs can lie there."""
+    try:
+        facts = os.statvfs(memory)
+    except OSError:
+        return False
+    return os.access(memory, os.W_OK) and not facts.f_flag & os.ST_NOEXEC and facts.f_bavail * facts.f_frsize >= ROOM_BYTES
 
 
 @pytest.fixture
