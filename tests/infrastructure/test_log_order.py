@@ -3,64 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import random
-import subprocess
-import sys
-from pathlib import Path
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import psycopg
 
 from infrastructure.event_store.appender import Appender
-from infrastructure.event_store.records import VersionConflict
 from tests.conftest import Database
-from tests.support.logs import a_fact, an_append, opened_log, running_appender, stream
-
-PROCESSES = 4
-WRITERS = 12
-APPENDS = 15  # by each writer
-SHARED = [UUID(int=n) for n in range(1, 9)]  # streams that all of them write to
-
-
-async def write(url: str) -> None:
-    """What one process does: a dozen writers, on streams of their own and on shared ones."""
-    async with opened_log(url) as log:
-        seen = dict.fromkeys(SHARED, 0)  # versions of the shared streams, as far as this process knows
-
-        async def writer() -> None:
-            own, version = uuid4(), 0
-            for _ in range(APPENDS):
-                shared = random.choice(SHARED)
-                if random.random() < 0.3:
-                    await log.append(a_fact(shared))
-                    continue
-                try:
-                    await log.append(an_append(stream(own, version, 2), stream(shared, seen[shared])))
-                    version += 2
-                    seen[shared] += 1
-                except VersionConflict:
-                    await log.append(an_append(stream(own, version)))
-                    version += 1
-                    seen[shared] += len(await log.stream(shared, after=seen[shared]))
-
-        await asyncio.gather(*(writer() for _ in range(WRITERS)))
+from tests.support.logs import an_append, running_appender, stream
+from tests.support.writers import APPENDS, PROCESSES, WRITERS, begun
 
 
 def test_four_processes_write_and_a_follower_skips_nothing(database: Database):
-    programs = [
-        subprocess.Popen([sys.executable, "-m", "tests.infrastructure.test_log_order", database.app_url], cwd=Path.cwd())
-        for _ in range(PROCESSES)
-    ]
+    writing = begun(database.app_url)
     followed: list[int] = []
     with psycopg.connect(database.app_url, autocommit=True) as connection:
         running = True
         while running:
-            running = any(p.poll() is None for p in programs)
+            running = any(process.is_alive() for process in writing)
             after = followed[-1] if followed else 0
             followed += [
                 row[0] for row in connection.execute("SELECT position FROM log.events WHERE position > %s ORDER BY position", (after,))
             ]
-        assert [p.returncode for p in programs] == [0] * PROCESSES
+        assert [process.exitcode for process in writing] == [0] * PROCESSES
         rows = connection.execute(
             "SELECT stream_id, array_agg(stream_version ORDER BY position) FROM log.events GROUP BY stream_id"
         ).fetchall()
@@ -84,7 +48,3 @@ async def test_a_reader_never_sees_a_position_before_those_below_it(database: Da
                 assert row[0] == row[1]
                 await asyncio.sleep(0)
         await writing
-
-
-if __name__ == "__main__":
-    asyncio.run(write(sys.argv[1]))

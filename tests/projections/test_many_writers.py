@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 from collections.abc import Sequence
 
 import psycopg
@@ -14,11 +12,8 @@ from infrastructure.event_store.log import FOLLOW
 from infrastructure.event_store.records import StoredEvent
 from projections.registry import WATCH, Model
 from tests.conftest import Database
-from tests.infrastructure.test_log_order import APPENDS, PROCESSES, WRITERS
 from tests.projections.desk import checkpoint, reached, running
-from tests.support.forking import ROOT
-
-PROGRAM = (sys.executable, "-m", "tests.infrastructure.test_log_order")  # one process with a dozen writers
+from tests.support.writers import APPENDS, PROCESSES, WRITERS, begun
 
 
 async def test_followers_and_projectors_under_concurrent_writers_miss_nothing(database: Database) -> None:
@@ -34,9 +29,9 @@ async def test_followers_and_projectors_under_concurrent_writers_miss_nothing(da
     models = [Model(name=WATCH, version=1, claimed=frozenset({"sample"})), Model(name="second", version=1, claimed=frozenset({"sample"}))]
     try:
         async with running(database.app_url, models, batch_limit=50):
-            programs = [subprocess.Popen([*PROGRAM, database.app_url], cwd=ROOT) for _ in range(PROCESSES)]
-            codes = await asyncio.gather(*(asyncio.to_thread(program.wait) for program in programs))
-            assert codes == [0] * PROCESSES
+            writing = begun(database.app_url)
+            await asyncio.gather(*(asyncio.to_thread(process.join) for process in writing))
+            assert [process.exitcode for process in writing] == [0] * PROCESSES
             with psycopg.connect(database.app_url, autocommit=True) as connection:
                 (head, count) = connection.execute("SELECT max(position), count(*) FROM log.events").fetchone() or (0, 0)
             await reached(database.app_url, models, head)

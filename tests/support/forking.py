@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from benchmarks.forking import CONTEXT, ROOT, Forked, preload
+from benchmarks.forking import CONTEXT, Forked, preload
 
-__all__ = ["CONTEXT", "ROOT", "Forked"]
+__all__ = ["CONTEXT", "Forked"]
 
 # There is one such process for each of the tests', whoever asks for it: so whatever anybody forks is named here.
-preload("tests.projections.crashing")
+preload("tests.projections.crashing", "tests.support.writers")
