@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from projections.magnitudes import RANGES, SINGLE, least_of
+from projections.read_models.analytics import EVERYONE
 from projections.read_models.analytics_durations import Wanted
 
 Numbers = NDArray[np.int64]
@@ -38,18 +39,16 @@ class Part:
     """Those of somebody: summed up or known, less those that are lost.  Of what is summed up only the magnitude is known at first."""
 
     who: str
-    micros: int  # all of them together
     summed: bytes  # two bytes a magnitude, as Postgres sends them
     single: Known = NONE_KNOWN
     lost: Known = NONE_KNOWN
 
 
 class Percentiles:
-    """Beside the mean, of each part and of all together.  They need another look, at what is `wanted`."""
+    """Of each part and of all together.  They need another look, at what is `wanted`."""
 
     def __init__(self, parts: Sequence[Part]) -> None:
         self._parts = parts
-        self._micros = [*(part.micros for part in parts), sum(part.micros for part in parts)]
         sizes = [len(part.summed) // 2 + len(part.single.magnitudes) for part in parts]
         everything = np.empty(sum(sizes), np.uint16)
         pieces = [everything[end - size : end] for size, end in zip(sizes, accumulate(sizes), strict=True)]
@@ -80,12 +79,13 @@ class Percentiles:
         leasts, mosts = _LEASTS[magnitudes], _MOSTS[magnitudes]
         return Wanted(numbers.tolist(), [self._parts[place].who for place in whose.tolist()], leasts.tolist(), mosts.tolist())
 
-    def summaries(self, looked_up: bytes | None) -> list[Summary]:
-        """In seconds, of each part and last of all; null without any.  `looked_up`: as `analytics_durations` gives it."""
+    def summaries(self, looked_up: bytes | None, micros: Mapping[str, int]) -> list[Summary]:
+        """In seconds, of all whose sum is in `micros`, EVERYONE among them; null without any.  `looked_up`: as `analytics_durations`."""
         values = self._magnitudes.copy()
         values[self._is_wanted] = self._picked(np.frombuffer(looked_up or b"", ">i8").reshape(-1, 2).astype(np.int64))
         between = values.reshape(-1, len(PERCENTS), 2).tolist()
-        return [_summary(*of_one) for of_one in zip(self._micros, self._counts, between, strict=True)]
+        of_each = {who: of_one for who, *of_one in zip([*(part.who for part in self._parts), EVERYONE], self._counts, between, strict=True)}
+        return [_summary(together, *of_each.get(who, (0, []))) for who, together in micros.items()]
 
     def _picked(self, found: Numbers) -> Numbers:
         """Of what lies there, as many as there are and none that is lost, those whose turn it is."""

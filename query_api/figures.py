@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from projections.read_models.analytics import NOBODY, QUARTERS
+from projections.read_models.analytics import EVERYONE, NOBODY, QUARTERS
 from projections.read_models.analytics_figures import COUNTS, DURATIONS
 from projections.read_models.tasks import PRIORITIES, STATUSES
 from projections.times import since_epoch
@@ -23,6 +23,7 @@ OPEN = ("todo", "in_progress", "blocked", "in_review")
 ACCURACY_ONE = 10**12
 WEIGHTS = {"on_time_rate": 0.4, "estimate_accuracy": 0.3, "completion_rate": 0.3}
 _QUARTER = 900 * MICROS
+_FOREVER = 2**62
 POSTGRES_EPOCH = 946_684_800 * MICROS  # the year 2000, since 1970
 # As `analytics_figures` gives them.
 _DAYS = np.dtype([("day", ">i4"), ("created", ">i4", (QUARTERS,)), ("completed", ">i4", (QUARTERS,))])
@@ -41,6 +42,11 @@ class Totals:
         self.of_each = [counts[who] for who in self.people]
         self.of_all = {name: sum(of_one[name] for of_one in self.of_each) for name in COUNTS}
 
+    def micros(self, name: str) -> dict[str, int]:
+        """All durations of that name together, of each and of EVERYONE."""
+        counts = zip((*self.people, EVERYONE), (*self.of_each, self.of_all), strict=True)
+        return {who: of_one[f"{name}_seconds"] * MICROS + of_one[f"{name}_micros"] for who, of_one in counts}
+
     def figures(self, summaries: Mapping[str, Sequence[Summary]]) -> Figures:
         """Of all together, and in `by_assignee` of each who has any; those of nobody last.  `summaries`: of each, and of all the last."""
         counts = (*self.of_each, self.of_all)
@@ -53,28 +59,18 @@ class Totals:
         return {**of_all, "by_assignee": by_assignee}
 
 
-def percentiles(name: str, totals: Totals, singles: Singles, rows: Sequence[Row]) -> Percentiles:
-    """Of one of DURATIONS, for each of the people.  `rows`: as `analytics_sums` gives them."""
+def percentiles(name: str, singles: Singles, rows: Sequence[Row]) -> Percentiles:
+    """Of one of DURATIONS.  `rows`: as `analytics_sums` gives them."""
     of_days = {str(row["assignee_id"]): row[f"{name}s"] or b"" for row in rows}
     single, lost = singles.durations(name, 1), singles.durations(name, -1)
-    return Percentiles(
-        [
-            Part(
-                who,
-                counts[f"{name}_seconds"] * MICROS + counts[f"{name}_micros"],
-                of_days.get(who, b""),
-                single.get(who, NONE_KNOWN),
-                lost.get(who, NONE_KNOWN),
-            )
-            for who, counts in zip(totals.people, totals.of_each, strict=True)
-        ]
-    )
+    people = sorted({*of_days, *single, *lost})
+    return Percentiles([Part(who, of_days.get(who, b""), single.get(who, NONE_KNOWN), lost.get(who, NONE_KNOWN)) for who in people])
 
 
 def series(days: bytes | None, singles: Singles, starts: Sequence[datetime]) -> list[dict[str, Any]]:
     """How many were created and completed in each bucket, and its start as `iso`.  `days`: as `analytics_figures` gives them."""
     bounds = np.array([since_epoch(start) for start in starts], np.int64)
-    of_days = _of_days(np.frombuffer(days or b"", _DAYS), bounds)
+    of_days = _of_days(np.frombuffer(days or b"", _DAYS), np.append(bounds, _FOREVER))
     counted = [_in_buckets(*singles.moments(name), bounds) + of_days[name] for name in ("created", "completed")]
     starting = np.datetime_as_string(bounds.astype("datetime64[us]"), unit="us", timezone="UTC")  # as `iso`, of many
     return [
@@ -117,15 +113,15 @@ def _score(rates: Mapping[str, float | None]) -> float | None:
 
 
 def _of_days(found: NDArray[Any], bounds: Numbers) -> dict[str, Numbers]:
-    """Local midnights fall on quarters of an hour of UTC, so each quarter is in one bucket."""
+    """Between those bounds.  Local midnights fall on quarters of an hour of UTC, so each quarter is in one bucket."""
     order = np.argsort(found["day"])
     days = found["day"][order]
     day, quarter = np.divmod(-((POSTGRES_EPOCH - bounds) // _QUARTER), QUARTERS)
     begins, ends = days.searchsorted(day), days.searchsorted(day, "right")  # the same where there is nothing of that day
     places = begins * QUARTERS + (ends - begins) * quarter
-    is_any = np.diff(places, append=len(days) * QUARTERS) > 0
+    is_any = np.diff(places) > 0
     counts = {name: np.append(found[name][order], 0) for name in ("created", "completed")}
-    return {name: np.add.reduceat(counts[name], places, dtype=np.int64) * is_any for name in counts}
+    return {name: np.add.reduceat(counts[name], places, dtype=np.int64)[:-1] * is_any for name in counts}
 
 
 def _in_buckets(moments: Numbers, weights: Numbers, bounds: Numbers) -> Numbers:

@@ -30,6 +30,7 @@ from projections.read_models.users import zone_of
 from projections.statements import Statement
 from query_api.buckets import BUCKETS_MAX, Bucket, bucket_starts, instant
 from query_api.dependencies import at, plain, read, read_further
+from query_api.durations import Summary
 from query_api.figures import Totals, percentiles, series
 from query_api.singles import Singles
 
@@ -86,23 +87,26 @@ async def analytics(query: Annotated[AnalyticsQuery, Query()], call: QueryCall) 
 
     async def further(row: dict[str, Any], ask: Ask) -> dict[str, Any]:
         """While Postgres looks, we reckon."""
-        rows, singles = await asyncio.gather(
+        rows, (singles, in_buckets) = await asyncio.gather(
             ask(*sums(call.organization_id, asked.period, assignee_id=asked.assignee_id, tag=asked.tag)),
-            asyncio.to_thread(Singles, row, asked.period),
+            asyncio.to_thread(_singles_and_series, row, asked),
         )
-        totals = await asyncio.to_thread(Totals, singles, rows)
-        lead = await asyncio.to_thread(percentiles, "lead", totals, singles, rows)
+        lead = await asyncio.to_thread(percentiles, "lead", singles, rows)
         (leads,), cycle = await asyncio.gather(
             ask(*durations("lead", call.organization_id, asked.period, asked.tag, lead.wanted())),
-            asyncio.to_thread(percentiles, "cycle", totals, singles, rows),
+            asyncio.to_thread(percentiles, "cycle", singles, rows),
         )
-        (cycles,), of_lead, in_buckets = await asyncio.gather(
+
+        def totalled() -> tuple[Totals, list[Summary]]:
+            totals = Totals(singles, rows)
+            return totals, lead.summaries(leads["looked_up"], totals.micros("lead"))
+
+        (cycles,), (totals, of_lead) = await asyncio.gather(
             ask(*durations("cycle", call.organization_id, asked.period, asked.tag, cycle.wanted())),
-            asyncio.to_thread(lead.summaries, leads["looked_up"]),
-            asyncio.to_thread(series, row["days"], singles, asked.starts),
+            asyncio.to_thread(totalled),
         )
-        figures = await asyncio.to_thread(lambda: totals.figures({"lead": of_lead, "cycle": cycle.summaries(cycles["looked_up"])}))
-        return {**figures, "series": in_buckets}
+        of_cycle = await asyncio.to_thread(cycle.summaries, cycles["looked_up"], totals.micros("cycle"))
+        return {**await asyncio.to_thread(totals.figures, {"lead": of_lead, "cycle": of_cycle}), "series": in_buckets}
 
     row, body = await read_further(call, _figures(asked, call), further)
     period = {"from": iso(asked.period.began), "to": iso(asked.ended), "timezone": asked.zone.key}
@@ -114,13 +118,19 @@ async def export(query: Annotated[AnalyticsQuery, Query()], call: QueryCall) -> 
     """`series` as CSV for a spreadsheet, a row a bucket: start, created, completed."""
     asked = await _asked(query, call)
     row = await read(call, _figures(asked, call))
-    buckets = await asyncio.to_thread(lambda: series(row["days"], Singles(row, asked.period), asked.starts))
+    _, buckets = await asyncio.to_thread(_singles_and_series, row, asked)
     rows = ((of_bucket["start"], of_bucket["created"], of_bucket["completed"]) for of_bucket in buckets)
     return csv_reply("analytics.csv", ("start", "created", "completed"), rows, at(row["checkpoint"]))
 
 
 def _figures(asked: Asked, call: Call) -> Statement:
     return figures(call.organization_id, call.actor.session_id, asked.period, assignee_id=asked.assignee_id, tag=asked.tag)
+
+
+def _singles_and_series(row: dict[str, Any], asked: Asked) -> tuple[Singles, list[dict[str, Any]]]:
+    """The single tasks, and the series."""
+    singles = Singles(row, asked.period)
+    return singles, series(row["days"], singles, asked.starts)
 
 
 async def _asked(query: AnalyticsQuery, call: Call) -> Asked:

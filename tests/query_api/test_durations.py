@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from projections.magnitudes import RANGES, least_of, magnitude
+from projections.read_models.analytics import EVERYONE
 from query_api.durations import GONE, Known, Part, Percentiles, Summary, magnitudes_of, strike
 
 values = st.one_of(st.integers(0, 3), st.integers(2040, 2060), st.integers(0, 2**40), st.just(10**14), st.integers(0, 2**63 - 1))
@@ -35,7 +36,7 @@ class Person(NamedTuple):
     def part(self) -> Part:
         """As Postgres sends them: of those that are summed up the magnitudes alone."""
         two = np.array([magnitude(value) for value in self.summed], ">u2").tobytes()
-        return Part(self.who, sum(self.rest()), two, known(self.single), known(self.lost))
+        return Part(self.who, two, known(self.single), known(self.lost))
 
 
 @st.composite
@@ -59,7 +60,9 @@ def known(numbers: Sequence[int]) -> Known:
 def summaries(found: Sequence[Person]) -> list[Summary]:
     """As they come out when what is wanted has been looked up among those that are summed up."""
     of_each = Percentiles([person.part() for person in found])
-    return of_each.summaries(b"".join(pack(">qq", number, value) for number, value in looked_up(of_each, found)))
+    together = {person.who: sum(person.rest()) for person in found}
+    micros = {**together, EVERYONE: sum(together.values())}
+    return of_each.summaries(b"".join(pack(">qq", number, value) for number, value in looked_up(of_each, found)), micros)
 
 
 def looked_up(of_each: Percentiles, found: Sequence[Person]) -> list[tuple[int, int]]:
@@ -118,6 +121,11 @@ def test_for_all_together_nobody_is_asked_who_has_none_or_has_lost_them() -> Non
     ]
     assert [(who, least_of(magnitude(value))) for who, value in (("ann", 10**9), ("bob", 10**10), ("eve", 10**10))] == asked
     assert summaries(found) == of_each_and_all(found)
+
+
+def test_somebody_without_any_has_none() -> None:
+    of_ann, of_bob = Percentiles([Person([0]).part()]).summaries(None, {"ann": 0, "bob": 0})
+    assert (of_ann, of_bob) == (by_the_book([0]), by_the_book([]))
 
 
 def test_the_greatest_number_is_found_among_the_known() -> None:
