@@ -14,6 +14,7 @@ from typing import Any
 import uvicorn
 
 from infrastructure.http.protocol import BoundedProtocol
+from infrastructure.processes import keep_memory
 
 DRAIN_SECONDS = 6  # for requests under way; whoever stops us waits a little longer before killing
 GARBAGE_THRESHOLDS = (50_000, 20, 100)
@@ -40,6 +41,7 @@ class Server(uvicorn.Server):
         gc.freeze()  # what start-up made lives as long as we do: never look at it again
         gc.set_threshold(*GARBAGE_THRESHOLDS)
         gc.enable()
+        keep_memory()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if (drain := getattr(self.config.loaded_app, "drain", None)) is not None:
