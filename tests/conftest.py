@@ -8,9 +8,11 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from itertools import count
 from pathlib import Path
 
+import httpx._transports.default
 import psycopg
 import pytest
 import redis
@@ -24,6 +26,10 @@ _numbers = count(1)
 LONG_FIRST = ("benchmarks", "system", "projections", "architecture", "workers", "query_api")
 MEMORY = Path("/dev/shm")  # files that are never written to a disk, on Linux
 ROOM_BYTES = 4 << 30  # free there, before tests take some of it; they have needed a tenth of that
+
+# A client that is told nothing else reads every certificate there is, for 30 ms; tests make thousands, and speak plain HTTP.
+_transports = vars(httpx._transports.default)
+_transports["create_ssl_context"] = cache(_transports["create_ssl_context"])
 
 gc.disable()  # what is imported while tests are collected stays; looking through it again and again takes seconds
 

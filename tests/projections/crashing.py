@@ -24,7 +24,7 @@ from projections.connections import connect
 from projections.projector import Projector
 from projections.rebuild import work
 from projections.registry import Model, load
-from tests.projections.desk import KEYS, bench, checkpoint, reached, rows
+from tests.projections.desk import KEYS, bench, reached, rows
 from tests.projections.history import History, append
 from tests.support.forking import CONTEXT
 from tests.support.proxy import Cut, Proxy
@@ -49,8 +49,10 @@ async def _toil(url: str, models: list[Model]) -> None:
     while True:
         with contextlib.suppress(psycopg.OperationalError):
             async with await connect(url) as connection:
-                if (job_id := await jobs.claim(connection, models)) is not None:
-                    await work(url, models, KEYS, job_id)
+                while True:
+                    if (job_id := await jobs.claim(connection, models)) is not None:
+                        await work(url, models, KEYS, job_id)
+                    await asyncio.sleep(0.02)
         await asyncio.sleep(0.02)
 
 
@@ -149,9 +151,10 @@ class Victim:
         with psycopg.connect(self.url, autocommit=True) as connection:
             (head,) = connection.execute("SELECT coalesce(max(position), 0) FROM log.events").fetchone() or (0,)
         await reached(self.url, self.models, head, within_seconds=PATIENCE_SECONDS)
-        for model in self.models:
-            found = checkpoint(self.url, model.name)
-            assert (found["position"], found["seen"]) == (head, head), model.name
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            rows_found = connection.execute("SELECT name, position, seen FROM projections.checkpoints").fetchall()
+        found = {name: (position, seen) for name, position, seen in rows_found}
+        assert {model.name: found[model.name] for model in self.models} == {model.name: (head, head) for model in self.models}
         return int(head)
 
     async def compare(self, *names: str) -> None:

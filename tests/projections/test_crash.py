@@ -38,9 +38,19 @@ def process(settings: Settings, *words: str) -> Iterator[Forked]:
         started.wait()
 
 
-def ask(settings: Settings, sql: str) -> list[dict[str, Any]]:
+_open: list[psycopg.Connection[dict[str, Any]]] = []  # one for each test, which asks hundreds of times
+
+
+@pytest.fixture(autouse=True)
+def _connected(settings: Settings) -> Iterator[None]:
     with psycopg.connect(settings.needed("database_url"), autocommit=True, row_factory=dict_row) as connection:
-        return connection.execute(sql).fetchall()
+        _open.append(connection)
+        yield
+        _open.clear()
+
+
+def ask(settings: Settings, sql: str) -> list[dict[str, Any]]:
+    return _open[0].execute(sql).fetchall()
 
 
 def positions(settings: Settings) -> dict[str, int]:
