@@ -41,8 +41,11 @@ def test_it_holds_between_a_command_process_and_a_query_process(running: Instanc
 
 def test_min_position_beyond_the_log_is_503_with_the_position_reached(url: str) -> None:
     ann = join(url)
-    for path in ("/tasks", "/audit/events", "/auth/me"):
-        answer = ann.client.get(path, headers={"Min-Position": "999999999"})
+    with ThreadPoolExecutor(3) as hands:  # else one would wait after the other
+        answers = hands.map(
+            lambda path: ann.client.get(path, headers={"Min-Position": "999999999"}), ("/tasks", "/audit/events", "/auth/me")
+        )
+    for answer in answers:
         assert answer.status_code == 503
         assert answer.json()["type"] == "/problems/projection-behind"
         assert 0 < answer.json()["position"] < 999999999
