@@ -12,6 +12,8 @@ DEV := $(VENV)/.dev-installed
 # --no-compile: only what is imported gets compiled, when it is; the first start is 10 seconds sooner.
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --only-binary :all: --require-hashes
 RESOLVE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
+# Three at once, on as few as two cores: whoever waits for a crash to be noticed leaves a core to the others.
+TEST := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 ARGS ?=
 # A process that finds no bytecode compiles all it imports, for 3 seconds, and tests start a hundred of them.
 unexport PYTHONDONTWRITEBYTECODE
@@ -23,7 +25,7 @@ run: $(RUNTIME) ## everything on HOST:PORT (127.0.0.1:8000), data in .trialog; C
 	@exec $(BIN)/python -m infrastructure run $(ARGS)
 
 test: $(DEV) ## all tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(TEST) $(ARGS)
 
 fast: $(DEV) ## format, lint, types and contracts; no tests
 	$(BIN)/python -m ruff format --check .
@@ -33,7 +35,7 @@ fast: $(DEV) ## format, lint, types and contracts; no tests
 
 check: fast ## what the pipeline runs: fast, fresh docs, tests
 	$(BIN)/python -m infrastructure docs --check
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(TEST) $(ARGS)
 
 docs: $(RUNTIME) ## write the generated pages of docs/reference
 	$(BIN)/python -m infrastructure docs
