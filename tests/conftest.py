@@ -23,7 +23,7 @@ from infrastructure.settings import Settings
 
 _numbers = count(1)
 # Files with few tests and long ones: begun last, one would keep a worker busy for minutes after the other is done.
-LONG_FIRST = ("benchmarks", "system", "projections", "architecture", "workers", "query_api")
+LONG_FIRST = ("benchmarks", "system", "projections", "architecture", "workers", "infrastructure", "docs", "query_api")
 MEMORY = Path("/dev/shm")  # files that are never written to a disk, on Linux
 ROOM_BYTES = 4 << 30  # free there, before tests take some of it; they have needed a tenth of that
 
