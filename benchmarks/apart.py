@@ -89,16 +89,13 @@ def _forked(target: str, asked: bytes, timeout_seconds: float) -> bytes:
 
 
 def _answer(target: str, asked: bytes, sending: Connection) -> None:
-    _keep_stdout_clean()
+    nowhere = os.open(os.devnull, os.O_WRONLY)  # as of a process that was started: what it prints is nobody's answer, and no progress
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(nowhere, stream.fileno())
     try:
         sending.send(served(target, asked))
     except Exception:  # noqa: BLE001 - whatever it is, it is told to whoever waits
         sending.send(traceback.format_exc())
-
-
-def _keep_stdout_clean() -> None:
-    """Whatever else is printed must not end up in an answer."""
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
 
 
 def served(target: str, asked: bytes) -> bytes:
@@ -117,7 +114,7 @@ def served(target: str, asked: bytes) -> bytes:
 def main(target: str) -> None:
     """Serve one call."""
     answering = os.dup(sys.stdout.fileno())
-    _keep_stdout_clean()
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever else is printed must not end up in the answer
     answer = served(target, sys.stdin.buffer.read())
     with os.fdopen(answering, "wb") as out:
         out.write(answer)

@@ -16,7 +16,7 @@ from benchmarks.servers import Launch, Server
 from benchmarks.visibility import Spread, VisibilityPlan, Visible, watch
 
 LOADS = ((50, 16), (1000, 16), (1000, 1))  # commands a second, and the login sessions they come from
-TASKS_COUNT = 1000
+TASKS_COUNT, QUICK_TASKS_COUNT = 1000, 200
 NOTE = (
     "visible: from a command's answer to the answer of a GET that names the command's Log-Position as Min-Position, one whole read "
     "included.  own write: PATCH and then GET with no header, both together, by somebody with a login session of their own.  "
@@ -40,7 +40,7 @@ def run(bench: Bench) -> Report:
         bench.servers.running(*(Launch(database, name) for name in ("command_api", "projections run", "query_api"))) as servers,
     ):
         commands, _, queries = servers
-        people, ids = asyncio.run(_world(commands))
+        people, ids = asyncio.run(_world(commands, QUICK_TASKS_COUNT if bench.quick else TASKS_COUNT))
         seen = {load: _middle(bench, servers, _plan(bench, commands, queries, people, ids, load)) for load in LOADS}
     found = {load: watched.visible for load, watched in seen.items()}
     rows = [row for load, visible in found.items() for row in _rows(load, visible)]
@@ -105,7 +105,7 @@ def _rows(load: tuple[int, int], visible: Visible) -> list[Row]:
     ]  # fmt: skip
 
 
-async def _world(commands: Server) -> tuple[list[world.Account], list[str]]:
+async def _world(commands: Server, count: int) -> tuple[list[world.Account], list[str]]:
     async with Client(f"http://127.0.0.1:{commands.port}") as client:
         people = await world.team(client, await world.account(client), max(sessions for _, sessions in LOADS))
-        return people, await world.tasks(client, people[0], TASKS_COUNT)
+        return people, await world.tasks(client, people[0], count)
