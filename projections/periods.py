@@ -1,16 +1,22 @@
-"""How a period is covered: by blocks of days and single days that are summed up already, and by edges, of which nothing is."""
+"""How a period is covered: by spans of time that are summed up already, and by edges, of which nothing is.
+
+Time is counted in slots of three hours since 1970; what is summed up is a slot, a day of eight slots, or a block of eight days.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from itertools import pairwise
 
-EVER, ONE_DAY, BLOCK = 0, 1, 8  # how many days a row sums up; 0: all of them
-EVER_DAY = "1970-01-01"  # where the row of all days stands
-DAY = timedelta(days=1)
-FIRST, LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)  # nothing was or will be outside of them
-Days = tuple[int, date, date]  # span of the rows, first day, day after the last
+SLOT = timedelta(hours=3)
+ONE_SLOT, ONE_DAY, BLOCK = SPANS = (1, 8, 64)  # how many slots a row sums up
+SPANS_OF_TAGS = (ONE_DAY, BLOCK)  # of a tag's tasks: in most slots there would be one or none
+FIRST, LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)  # no period begins or ends outside of them
+FOREVER = 1 << 28  # a slot after all that a calendar has, where a block begins
+Slots = tuple[int, int, int]  # span of the rows, first slot, slot after the last
 Edge = tuple[datetime, datetime]  # inclusive, exclusive
 
 
@@ -18,44 +24,59 @@ Edge = tuple[datetime, datetime]  # inclusive, exclusive
 class Cover:
     """Parts that are disjoint and together are the period."""
 
-    days: list[Days]
+    slots: list[Slots]
     edges: list[Edge]
 
     @property
-    def whole_days(self) -> tuple[date, date]:
-        """First, and the day after the last; equal when there is none."""
-        return (min(low for _, low, _ in self.days), max(high for _, _, high in self.days)) if self.days else (FIRST.date(), FIRST.date())
+    def whole(self) -> Edge:
+        """Where the slots begin, and where they end; equal when there is none."""
+        if not self.slots:
+            return FIRST, FIRST
+        return start_of(min(low for _, low, _ in self.slots)), start_of(max(high for _, _, high in self.slots))
 
 
-def cover(low: datetime, high: datetime | None) -> Cover:
-    """From `low` (inclusive) to `high` (exclusive; None: without an end)."""
-    low, end = min(max(low, FIRST), LAST), LAST if high is None else max(min(high, LAST), FIRST)
-    first, last = _midnight_from(low), end.date()
-    if _start(first) >= _start(last):
-        return Cover([], [(low, end)] if low < end else [])
-    edges = [(a, b) for a, b in ((low, _start(first)), (_start(last), end)) if a < b]
-    from_block, to_block = begin_of_block(first + timedelta(days=BLOCK - 1)), begin_of_block(last)
-    if from_block >= to_block:
-        return Cover([(ONE_DAY, first, last)], edges)
-    parts = [(ONE_DAY, first, from_block), (BLOCK, from_block, to_block), (ONE_DAY, to_block, last)]
-    return Cover([(span, a, b) for span, a, b in parts if a < b], edges)
+def cover(low: datetime, high: datetime | None, spans: Sequence[int] = SPANS) -> Cover:
+    """From `low` (inclusive) to `high` (exclusive; None: without an end), by rows of these spans."""
+    low = min(max(low, FIRST), LAST)
+    first = -((FIRST - low) // (SLOT * spans[0])) * spans[0]
+    if high is None:
+        return Cover(_slots(first, FOREVER, spans), _some_time((low, start_of(first))))
+    end = min(max(high, FIRST), LAST)
+    last = begin_of(spans[0], (end - FIRST) // SLOT)
+    if first >= last:
+        return Cover([], _some_time((low, end)))
+    return Cover(_slots(first, last, spans), _some_time((low, start_of(first)), (start_of(last), end)))
 
 
-def _midnight_from(at: datetime) -> date:
-    """The first day that begins at this moment or later, in UTC."""
-    return at.date() if at == _start(at.date()) else at.date() + DAY
+def _slots(first: int, last: int, spans: Sequence[int]) -> list[Slots]:
+    """Rows as large as can be."""
+    before: list[Slots] = []
+    after: list[Slots] = []
+    span = spans[0]
+    for smaller, larger in pairwise(spans):
+        from_larger, to_larger = -(-first // larger) * larger, last // larger * larger
+        if from_larger >= to_larger:
+            break
+        before, after = [*before, (smaller, first, from_larger)], [(smaller, to_larger, last), *after]
+        span, first, last = larger, from_larger, to_larger
+    return [part for part in (*before, (span, first, last), *after) if part[1] < part[2]]
 
 
-def _start(day: date) -> datetime:
-    return datetime.combine(day, time(), UTC)
+def _some_time(*edges: Edge) -> list[Edge]:
+    return [(low, high) for low, high in edges if low < high]
 
 
-@lru_cache(maxsize=4096)
-def block_of(day: str) -> str:
-    """The first day of the block that it is in."""
-    return begin_of_block(date.fromisoformat(day)).isoformat()
+def start_of(slot: int) -> datetime:
+    """Its first moment."""
+    return FIRST + slot * SLOT if slot < FOREVER else LAST
 
 
-def begin_of_block(day: date) -> date:
-    """As `block_of`."""
-    return day - timedelta(days=(day - FIRST.date()).days % BLOCK)
+@lru_cache(maxsize=65_536)
+def slot_of(hour: str) -> int:
+    """The slot of an hour such as `2026-11-20T09`, of UTC."""
+    return (datetime.fromisoformat(f"{hour}:00:00+00:00") - FIRST) // SLOT
+
+
+def begin_of(span: int, slot: int) -> int:
+    """The first slot of the row of that span that sums it up."""
+    return slot - slot % span

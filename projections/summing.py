@@ -7,17 +7,18 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
+from collections.abc import Callable
 from functools import partial
 from operator import attrgetter
 
 from projections.magnitudes import magnitude
-from projections.periods import BLOCK, EVER, EVER_DAY, ONE_DAY, block_of
-from projections.read_models.analytics import ALL_TAGS, COUNT_DIGITS, EVERYONE, NOBODY, DayRow, FactsRow, SpanRow
-from projections.rows import Beside, Rows
+from projections.periods import SPANS, SPANS_OF_TAGS, begin_of, slot_of
+from projections.read_models.analytics import ALL_TAGS, COUNT_DIGITS, EVERYONE, DayRow, FactsRow, PersonRow, SpanRow
+from projections.rows import Beside
 
 DIGITS = 4  # of a magnitude
 MICROS = 1_000_000  # in a second
-SpanKey = tuple[str, str, int, str, str]
+Place = tuple[str, str]  # tag or ALL_TAGS, and assignee or NOBODY
 DayKey = tuple[str, str, str, str]
 
 
@@ -30,81 +31,92 @@ class _Change:
         self.amounts: defaultdict[str, int] = defaultdict(int)
         self.magnitudes: defaultdict[tuple[str, int], int] = defaultdict(int)
 
-    def __bool__(self) -> bool:
-        """Whether anything is left of it."""
-        return any(self.amounts.values()) or any(self.magnitudes.values())
+    def left(self) -> Callable[[PersonRow | SpanRow, Beside], None] | None:
+        """What does it, if anything is left of it."""
+        amounts = [(name, amount) for name, amount in self.amounts.items() if amount]
+        magnitudes = [(column, found, sign) for (column, found), sign in self.magnitudes.items() if sign]
+        return partial(_add, amounts=amounts, magnitudes=magnitudes) if amounts or magnitudes else None
 
-    def __call__(self, row: SpanRow, _: Beside) -> None:
-        for name, amount in self.amounts.items():
-            setattr(row, name, getattr(row, name) + amount)
-        for (column, found), sign in self.magnitudes.items():
-            if sign:
-                setattr(row, column, _with(getattr(row, column), found, sign))
+
+def _add(row: PersonRow | SpanRow, _: Beside, *, amounts: list[tuple[str, int]], magnitudes: list[tuple[str, int, int]]) -> None:
+    for name, amount in amounts:
+        setattr(row, name, getattr(row, name) + amount)
+    for column, found, sign in magnitudes:
+        setattr(row, column, _with(getattr(row, column), found, sign))
 
 
 class Difference:
-    """What changes, by row: sums of days, and quarters of days."""
+    """What changes at a moment, by row: sums of people and of time, and quarters of days."""
 
-    def __init__(self) -> None:
-        self.spans: defaultdict[SpanKey, _Change] = defaultdict(_Change)
+    def __init__(self, organization_id: str, at: str) -> None:
+        self.organization_id, self.at = organization_id, at
+        self.people: defaultdict[Place, _Change] = defaultdict(_Change)
+        self.slots: defaultdict[tuple[Place, int], _Change] = defaultdict(_Change)
         self.quarters: defaultdict[tuple[DayKey, str, int], int] = defaultdict(int)
 
     def created(self, facts: FactsRow, sign: int) -> None:
-        """A task of this status and priority, `sign` times."""
-        for tag_id, who in _whose(facts):
-            for key in _keys(facts.organization_id, tag_id, who, facts.created_at[:10]):
-                amounts = self.spans[key].amounts
+        """A task, `sign` times, when it was created."""
+        slot = slot_of(facts.created_at[:13])
+        for place in _places(facts):
+            self.slots[place, slot].amounts["created"] += sign
+            self._quarter(place, facts.created_at, "created", sign)
+
+    def in_state(self, facts: FactsRow, sign: int) -> None:
+        """Of this status and priority from now on."""
+        slot = slot_of(self.at[:13])
+        for place in _places(facts):
+            for amounts in (self.people[place].amounts, self.slots[place, slot].amounts):
                 amounts[facts.status] += sign
                 amounts[facts.priority] += sign
 
-    def begun(self, facts: FactsRow, sign: int) -> None:
-        """When it was created."""
-        for tag_id, who in _whose(facts):
-            self._quarter(facts, facts.created_at, "created", tag_id, who, sign)
-
     def overdue(self, facts: FactsRow, sign: int) -> None:
-        """That it is overdue from then on."""
+        """From now on or, if it is due only later, from then on."""
         if facts.overdue_at is None:
             return
-        for tag_id, who in _whose(facts):
-            for key in _keys(facts.organization_id, tag_id, who, facts.overdue_at[:10]):
-                self.spans[key].amounts["overdue"] += sign
+        slot = slot_of(max(facts.overdue_at, self.at)[:13])
+        for place in _places(facts):
+            self.people[place].amounts["overdue"] += sign
+            self.slots[place, slot].amounts["overdue"] += sign
 
     def completed(self, facts: FactsRow, sign: int) -> None:
         """When, how fast and how well it was done."""
         if facts.completed_at is None:
             return
-        for tag_id, who in _whose(facts):
-            self._completed(facts, facts.completed_at, tag_id, who, sign)
+        slot = slot_of(facts.completed_at[:13])
+        for place in _places(facts):
+            self._completed(facts, self.slots[place, slot], sign)
+            self._quarter(place, facts.completed_at, "completed", sign)
 
-    def _completed(self, facts: FactsRow, at: str, tag_id: str, who: str, sign: int) -> None:
-        for key in _keys(facts.organization_id, tag_id, who, at[:10])[1:]:
-            change = self.spans[key]
-            amounts = change.amounts
-            amounts["completed"] += sign
-            if facts.on_time is not None:
-                amounts["due"] += sign
-                amounts["on_time"] += sign * facts.on_time
-            if facts.accuracy is not None:
-                amounts["estimated"] += sign
-                amounts["accuracy"] += sign * facts.accuracy
-            for name, duration in (("lead", facts.lead), ("cycle", facts.cycle)):
-                if duration is not None:
-                    amounts[f"{name}_seconds"] += sign * (duration // MICROS)
-                    amounts[f"{name}_micros"] += sign * (duration % MICROS)
-                    change.magnitudes[f"{name}s", magnitude(duration)] += sign
-        self._quarter(facts, at, "completed", tag_id, who, sign)
+    def _completed(self, facts: FactsRow, change: _Change, sign: int) -> None:
+        amounts = change.amounts
+        amounts["completed"] += sign
+        if facts.on_time is not None:
+            amounts["due"] += sign
+            amounts["on_time"] += sign * facts.on_time
+        if facts.accuracy is not None:
+            amounts["estimated"] += sign
+            amounts["accuracy"] += sign * facts.accuracy
+        for name, duration in (("lead", facts.lead), ("cycle", facts.cycle)):
+            if duration is not None:
+                amounts[f"{name}_seconds"] += sign * (duration // MICROS)
+                amounts[f"{name}_micros"] += sign * (duration % MICROS)
+                change.magnitudes[f"{name}s", magnitude(duration)] += sign
 
-    def _quarter(self, facts: FactsRow, at: str, column: str, tag_id: str, who: str, sign: int) -> None:
+    def _quarter(self, place: Place, at: str, column: str, sign: int) -> None:
         quarter = int(at[11:13]) * 4 + int(at[14:16]) // 15
-        self.quarters[(facts.organization_id, tag_id, EVERYONE, at[:10]), column, quarter] += sign
-        self.quarters[(facts.organization_id, tag_id, who, at[:10]), column, quarter] += sign
+        for who in (EVERYONE, place[1]):
+            self.quarters[(self.organization_id, place[0], who, at[:10]), column, quarter] += sign
 
-    def tell(self, spans: Rows[SpanRow], days: Rows[DayRow]) -> None:
+    def tell(self, beside: Beside) -> None:
         """State it to the rows."""
-        for key, change in self.spans.items():
-            if change:
-                spans.change(key, change)
+        people, spans, days = beside(PersonRow), beside(SpanRow), beside(DayRow)
+        for place, of_person in self.people.items():
+            if (change := of_person.left()) is not None:
+                people.change((self.organization_id, *place), change)
+        for (place, slot), of_slot in self.slots.items():
+            if (change := of_slot.left()) is not None:
+                for span in SPANS if place[0] == ALL_TAGS else SPANS_OF_TAGS:
+                    spans.change((self.organization_id, *place, span, begin_of(span, slot)), change)
         for (day, column, quarter), sign in self.quarters.items():
             if sign:
                 days.change(day, partial(_change_quarter, column=column, quarter=quarter, sign=sign))
@@ -113,16 +125,16 @@ class Difference:
 # What each part of it follows from (and from when the task was created, which does not change): most events change few.
 _PLACE = ("organization_id", "assignee_id", "tag_ids", "deleted")
 _PARTS = (
-    (attrgetter(*_PLACE, "status", "priority"), Difference.created),
-    (attrgetter(*_PLACE), Difference.begun),
+    (attrgetter(*_PLACE), Difference.created),
+    (attrgetter(*_PLACE, "status", "priority"), Difference.in_state),
     (attrgetter(*_PLACE, "overdue_at"), Difference.overdue),
     (attrgetter(*_PLACE, "completed_at", "on_time", "accuracy", "lead", "cycle"), Difference.completed),
 )
 
 
 def count(before: FactsRow, after: FactsRow, beside: Beside) -> None:
-    """State what it does to the sums that a task is `after` and no more `before`."""
-    difference = Difference()
+    """State what it does to the sums that from its `since` on a task is `after` and no more `before`."""
+    difference = Difference(after.organization_id, after.since)
     for follows_from, state in _PARTS:
         if follows_from(before) == follows_from(after):
             continue
@@ -130,7 +142,12 @@ def count(before: FactsRow, after: FactsRow, beside: Beside) -> None:
             state(difference, before, -1)
         if not after.deleted:
             state(difference, after, 1)
-    difference.tell(beside(SpanRow), beside(DayRow))
+    difference.tell(beside)
+
+
+def is_overdue(facts: FactsRow, at: str) -> bool:
+    """As `Difference.overdue` has it: one that ceases to be at the moment from which it would be overdue is that for no time."""
+    return facts.overdue_at is not None and facts.overdue_at <= at
 
 
 def _change_quarter(row: DayRow, _: Beside, *, column: str, quarter: int, sign: int) -> None:
@@ -149,16 +166,6 @@ def _with(values: str, found: int, sign: int) -> str:
     return values[:at] + values[at + DIGITS :]
 
 
-def _whose(facts: FactsRow) -> list[tuple[str, str]]:
-    """By which tag and assignee it is summed up."""
-    who = facts.assignee_id or NOBODY
-    return [(tag_id, who) for tag_id in (ALL_TAGS, *facts.tag_ids)]
-
-
-def _keys(organization_id: str, tag_id: str, who: str, day: str) -> list[SpanKey]:
-    """Of all rows that sum up this day; that of all days first."""
-    return [
-        (organization_id, tag_id, EVER, EVER_DAY, who),
-        (organization_id, tag_id, ONE_DAY, day, who),
-        (organization_id, tag_id, BLOCK, block_of(day), who),
-    ]
+def _places(facts: FactsRow) -> list[Place]:
+    """Where it is summed up."""
+    return [(tag_id, facts.assignee_id) for tag_id in (ALL_TAGS, *facts.tag_ids)]

@@ -26,7 +26,9 @@ def stored_name(name: str, generation: int, *, live: bool) -> str:
 
 
 def create_table(table: Table, at: str) -> str:
-    columns = ", ".join(c.ddl for c in table.columns)
+    # After the key what is packed: Postgres finds a column by walking over those before it.
+    ordered = sorted(table.columns, key=lambda c: (c.name not in table.key, c.type != "bytea"))
+    columns = ", ".join(c.ddl for c in ordered)
     # What is packed is read with every row: pressed together, or moved out of it, it would cost more than it saves.
     whole = f", toast_tuple_target = {PAGE_BYTES}" if any(c.type == "bytea" for c in table.columns) else ""
     return f"CREATE TABLE {SCHEMA}.{at} ({columns}) WITH (fillfactor = {FILLFACTOR}{whole})"

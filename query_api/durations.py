@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from projections.magnitudes import RANGES, SINGLE, least_of
 from projections.read_models.analytics import EVERYONE
 from projections.read_models.analytics_durations import Wanted
+from query_api.people import Numbers
 
-Numbers = NDArray[np.int64]
 Magnitudes = NDArray[np.uint16]
 Summary = dict[str, float | None]
 MICROS = 1_000_000  # in a second

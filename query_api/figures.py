@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -9,11 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from projections.periods import Edge
 from projections.read_models.analytics import EVERYONE, NOBODY, QUARTERS
 from projections.read_models.analytics_figures import COUNTS, DURATIONS
 from projections.read_models.tasks import PRIORITIES, STATUSES
 from projections.times import since_epoch
-from query_api.durations import MICROS, NONE_KNOWN, Numbers, Part, Percentiles, Summary
+from query_api.durations import MICROS, NONE_KNOWN, Part, Percentiles, Summary
+from query_api.moves import taken_back
+from query_api.people import Numbers
 from query_api.singles import Singles
 from query_api.sums import counts_of
 
@@ -23,7 +27,6 @@ OPEN = ("todo", "in_progress", "blocked", "in_review")
 ACCURACY_ONE = 10**12
 WEIGHTS = {"on_time_rate": 0.4, "estimate_accuracy": 0.3, "completion_rate": 0.3}
 _QUARTER = 900 * MICROS
-_FOREVER = 2**62
 POSTGRES_EPOCH = 946_684_800 * MICROS  # the year 2000, since 1970
 # As `analytics_figures` gives them.
 _DAYS = np.dtype([("day", ">i4"), ("created", ">i4", (QUARTERS,)), ("completed", ">i4", (QUARTERS,))])
@@ -32,12 +35,12 @@ _DAYS = np.dtype([("day", ">i4"), ("created", ">i4", (QUARTERS,)), ("completed",
 class Totals:
     """What is counted, of each of the people and of all."""
 
-    def __init__(self, singles: Singles, rows: Sequence[Row]) -> None:
-        """`rows`: as `analytics_sums` gives them."""
-        counts = counts_of(rows)
-        for who, of_one in zip(singles.people, singles.counts(), strict=True):
-            of_days = counts.get(who)
-            counts[who] = of_one if of_days is None else {name: amount + of_one[name] for name, amount in of_days.items()}
+    def __init__(self, row: Row, singles: Singles, rows: Sequence[Row]) -> None:
+        """`row`: as `analytics_figures` gives it; `rows`: as `analytics_sums` does."""
+        counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        for found in (counts_of(rows), singles.counts(), taken_back(row)):
+            for who, of_one in found.items():
+                counts[who].update(of_one)
         self.people = sorted(counts, key=lambda who: (who == NOBODY, who))
         self.of_each = [counts[who] for who in self.people]
         self.of_all = {name: sum(of_one[name] for of_one in self.of_each) for name in COUNTS}
@@ -67,10 +70,13 @@ def percentiles(name: str, singles: Singles, rows: Sequence[Row]) -> Percentiles
     return Percentiles([Part(who, of_days.get(who, b""), single.get(who, NONE_KNOWN), lost.get(who, NONE_KNOWN)) for who in people])
 
 
-def series(days: bytes | None, singles: Singles, starts: Sequence[datetime]) -> list[dict[str, Any]]:
-    """How many were created and completed in each bucket, and its start as `iso`.  `days`: as `analytics_figures` gives them."""
+def series(days: bytes | None, singles: Singles, starts: Sequence[datetime], whole: Edge) -> list[dict[str, Any]]:
+    """How many were created and completed in each bucket, and its start as `iso`.  `days`: as `analytics_figures` gives them; `whole`: what
+    counts of them.
+    """
     bounds = np.array([since_epoch(start) for start in starts], np.int64)
-    of_days = _of_days(np.frombuffer(days or b"", _DAYS), np.append(bounds, _FOREVER))
+    first, last = map(since_epoch, whole)
+    of_days = _of_days(np.frombuffer(days or b"", _DAYS), np.append(bounds, last).clip(first, last))
     counted = [_in_buckets(*singles.moments(name), bounds) + of_days[name] for name in ("created", "completed")]
     starting = np.datetime_as_string(bounds.astype("datetime64[us]"), unit="us", timezone="UTC")  # as `iso`, of many
     return [

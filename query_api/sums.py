@@ -1,4 +1,4 @@
-"""Sums of whole days: rows of them as they come from Postgres, by assignee."""
+"""Sums of whole slots, and of what is now: rows of them as they come from Postgres, by assignee."""
 
 from __future__ import annotations
 
@@ -7,25 +7,28 @@ from typing import Any
 
 import numpy as np
 
-from projections.read_models.analytics import SUMS
+from projections.read_models.analytics import IN_STATE, STATE, SUMS
 from projections.read_models.analytics_figures import COUNTS
-from projections.read_models.tasks import PRIORITIES, STATUSES
+from query_api.people import Numbers
 
+_NOW = np.dtype(IN_STATE.dtype)
 _ROW = np.dtype([("weights", "u1", (3,)), *SUMS.dtype])
-_OF_STATE = frozenset({*STATUSES, *PRIORITIES})
 
 
 def counts_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
     """COUNTS of each who has any.  `rows`: as `analytics_sums` gives them."""
     if not rows:
         return {}
-    found = np.frombuffer(b"".join([row["sums"] for row in rows]), _ROW)
+    now = np.frombuffer(b"".join([row["state"] for row in rows]), _NOW)
+    sums = [row["sums"] or b"" for row in rows]
+    found = np.frombuffer(b"".join(sums), _ROW)
     of_state, overdue, of_period = found["weights"].astype(np.int64).T - 1
-    amounts = {name: found[name].astype(np.int64) for name in SUMS.names}
-    created = sum(amounts[name] for name in STATUSES) * of_period
-    for name in SUMS.names:
-        amounts[name] *= of_state if name in _OF_STATE else overdue if name == "overdue" else of_period
-    amounts["created"] = created
-    begins = np.cumsum([0, *(len(row["sums"]) // _ROW.itemsize for row in rows[:-1])])
-    columns = [np.add.reduceat(amounts[name], begins).tolist() for name in COUNTS]
+    up_to = np.cumsum([0, *(len(of_one) // _ROW.itemsize for of_one in sums)])
+
+    def counted(name: str) -> Numbers:
+        weights = of_period if name not in STATE else overdue if name == "overdue" else of_state
+        of_each: Numbers = np.diff(np.append(0, (found[name] * weights).cumsum())[up_to])
+        return of_each + now[name].astype(np.int64) if name in STATE else of_each
+
+    columns = [counted(name).tolist() for name in COUNTS]
     return {str(row["assignee_id"]): dict(zip(COUNTS, of_one, strict=True)) for row, *of_one in zip(rows, *columns, strict=True)}

@@ -19,6 +19,7 @@ from benchmarks.projecting import BacklogPlan, ours
 from benchmarks.results import Goal, Report, Table
 from benchmarks.servers import SUPERUSER, Database, Launch
 from infrastructure.clock import new_id
+from projections.registry import load
 
 PEOPLE = 50
 QUICK_TASKS = 1500
@@ -110,5 +111,5 @@ def _head(database: Database) -> int:
 def _settle(database: Database) -> None:
     """As autovacuum does in time."""
     with psycopg.connect(database.owner_url, autocommit=True) as connection:
-        for table in ("analytics", "analytics_past", "analytics_spans", "analytics_days"):
-            connection.execute(f"VACUUM (ANALYZE) read_models.{table}".encode())
+        for table in load().models["analytics"].tables:
+            connection.execute(f"VACUUM (ANALYZE) read_models.{table.name}".encode())

@@ -28,9 +28,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Ask = Callable[[str, Mapping[str, Any]], Awaitable[list[dict[str, Any]]]]  # SQL and its parameters: its rows
 Further = Callable[[dict[str, Any], Ask], Awaitable[T]]  # what comes of a row and of asking on
-# Who asks further sums up much: with the memory that Postgres gives by default it would sort on disk.  And large statements that are
-# asked again and again need not be planned anew.
-ONE_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ; SET LOCAL work_mem = '32MB'; SET LOCAL plan_cache_mode = force_generic_plan"
+# Who asks further sums up much: with the memory that Postgres gives by default it would sort on disk, and what it would remember of
+# parts of an answer, in case they are asked for again, is megabytes.  Large statements that are asked often need not be planned anew.
+ONE_SNAPSHOT = (
+    "BEGIN ISOLATION LEVEL REPEATABLE READ; SET LOCAL work_mem = '32MB'; SET LOCAL enable_memoize = off; "
+    "SET LOCAL plan_cache_mode = force_generic_plan"
+)
 
 
 @dataclass(frozen=True, slots=True)

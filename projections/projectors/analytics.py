@@ -9,17 +9,17 @@ from typing import Any
 
 from domain.aggregates.tasks import Task
 from projections.decoding import Recorded
-from projections.read_models.analytics import LENGTH_HOURS, FactsRow, PastRow
+from projections.read_models.analytics import LENGTH_HOURS, NOBODY, FactsRow, MoveRow, PastRow, packed_facts, packed_move
 from projections.registry import projects
 from projections.rows import Beside, Rows
-from projections.summing import count
+from projections.summing import count, is_overdue
 from projections.times import micros, utc_or_none
 
 OPEN = frozenset({"todo", "in_progress", "blocked", "in_review"})
 COUNTED = ("status", "priority", "assignee_id", "due_at", "estimate_minutes", "tag_ids", "completed_at")
 ACCURACY_ONE = 10**12
 _LENGTHS = [hours * 3_600_000_000 for hours in LENGTH_HOURS]
-_FIRST = FactsRow("", "", None, [], "", "", "", None, None, "", 0, deleted=True)  # what is before a task: it counts nowhere
+_FIRST = FactsRow("", "", NOBODY, [], "", "", "", None, None, "", "", 0, deleted=True)  # what is before a task: it counts nowhere
 
 
 @projects(Task.Created, into=FactsRow)
@@ -28,7 +28,7 @@ def created(event: Recorded[Task.Created], rows: Rows[FactsRow]) -> None:
     facts = FactsRow(
         task_id=event.stream_id,
         organization_id=data.organization_id,
-        assignee_id=data.assignee_id,
+        assignee_id=data.assignee_id or NOBODY,
         tag_ids=list(dict.fromkeys(data.tag_ids)),
         status=data.status,
         priority=data.priority,
@@ -36,12 +36,13 @@ def created(event: Recorded[Task.Created], rows: Rows[FactsRow]) -> None:
         due_at=utc_or_none(data.due_at),
         estimate_minutes=data.estimate_minutes,
         since=at,
+        counted_since=at,
         version=event.version,
         started_at=at if data.status == "in_progress" else None,
     )
     _conclude(facts)
     rows.put(facts)
-    rows.change(event.stream_id, lambda facts, beside: count(_FIRST, facts, beside))
+    rows.change(event.stream_id, lambda facts, beside: _tell(_FIRST, facts, beside))
 
 
 @projects(Task.Revised, Task.Moved, Task.Assigned, into=FactsRow)
@@ -74,11 +75,12 @@ def _becoming(event: Recorded[Any], changes: Mapping[str, Any]) -> Callable[[Fac
 
 
 def _become(event: Recorded[Any], facts: FactsRow, changes: Mapping[str, Any], beside: Beside) -> None:
-    """Give the facts new values; if they amount to something else then, what they were is past."""
+    """Give the facts new values, and tell what that changes."""
     before = copy.copy(facts)
     for name, value in changes.items():
         setattr(facts, name, value)
     facts.due_at, facts.completed_at = utc_or_none(facts.due_at), utc_or_none(facts.completed_at)
+    facts.assignee_id = facts.assignee_id or NOBODY
     if facts.tag_ids is not before.tag_ids:
         facts.tag_ids = list(dict.fromkeys(facts.tag_ids))
     if facts.started_at is None and facts.status == "in_progress":
@@ -88,9 +90,48 @@ def _become(event: Recorded[Any], facts: FactsRow, changes: Mapping[str, Any], b
         return
     facts.since = max(before.since, _moment(event, changes, facts))
     facts.version = event.version
-    if before.since < facts.since:
-        beside(PastRow).put(_past(before, facts.since))
-    count(before, facts, beside)
+    if not _counts_on(before, facts):
+        facts.counted_since = facts.since
+        if before.counted_since < facts.since:
+            beside(PastRow).put(_past(before, facts.since))
+    _tell(before, facts, beside)
+
+
+def _counts_on(before: FactsRow, after: FactsRow) -> bool:
+    """Whether a period that ended before then finds among what was created and completed what it should, if it looks at `after`."""
+    if (before.assignee_id, before.tag_ids, before.deleted) != (after.assignee_id, after.tag_ids, after.deleted):
+        return False
+    if before.completed_at is None and after.completed_at is not None and after.completed_at >= after.since:
+        return True  # before it was done, no period has its completion
+    return (before.completed_at, before.on_time, before.accuracy) == (after.completed_at, after.on_time, after.accuracy)
+
+
+def _tell(before: FactsRow, after: FactsRow, beside: Beside) -> None:
+    """From its `since` on the task is `after`."""
+    if (move := _move(before, after)) is not None:
+        beside(MoveRow).put(move)
+    count(before, after, beside)
+
+
+def _move(before: FactsRow, after: FactsRow) -> MoveRow | None:
+    if (before.deleted and after.deleted) or _state(before) == _state(after):
+        return None
+    at = after.since
+    was_overdue = is_overdue(before, at)
+    overdue_at = before.overdue_at if was_overdue else None
+    return MoveRow(
+        task_id=after.task_id,
+        version=after.version,
+        organization_id=after.organization_id,
+        at=at,
+        assignee_before=before.assignee_id,
+        assignee_after=after.assignee_id,
+        tags_before=before.tag_ids,
+        tags_after=after.tag_ids,
+        overdue_at=overdue_at if overdue_at is not None and overdue_at > before.since else None,
+        before=None if before.deleted else packed_move(before, was_overdue),
+        after=None if after.deleted else packed_move(after, is_overdue(after, at)),
+    )
 
 
 def _moment(event: Recorded[Any], changes: Mapping[str, Any], facts: FactsRow) -> str:
@@ -129,6 +170,11 @@ def _amount(facts: FactsRow) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
+def _state(facts: FactsRow) -> tuple[Any, ...]:
+    """Of that, what is counted at a moment."""
+    return (facts.assignee_id, facts.tag_ids, facts.status, facts.priority, facts.deleted, facts.overdue_at)
+
+
 def _past(facts: FactsRow, until: str) -> PastRow:
     return PastRow(
         task_id=facts.task_id,
@@ -136,17 +182,9 @@ def _past(facts: FactsRow, until: str) -> PastRow:
         organization_id=facts.organization_id,
         assignee_id=facts.assignee_id,
         tag_ids=facts.tag_ids,
-        status=facts.status,
-        priority=facts.priority,
-        created_at=facts.created_at,
         deleted=facts.deleted,
-        completed_at=facts.completed_at,
-        overdue_at=facts.overdue_at,
-        lead=facts.lead,
-        cycle=facts.cycle,
-        on_time=facts.on_time,
-        accuracy=facts.accuracy,
-        since=facts.since,
+        since=facts.counted_since,
         until=until,
-        length_class=bisect_right(_LENGTHS, micros(until) - micros(facts.since)),
+        length_class=bisect_right(_LENGTHS, micros(until) - micros(facts.counted_since)),
+        packed=packed_facts(facts),
     )

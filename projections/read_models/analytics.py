@@ -1,8 +1,8 @@
-"""Analytics: what each task amounts to, now and at any time before, and sums of it by day.
+"""Analytics: what each task amounts to, when it came to be in its state, and sums of it by time.
 
-Figures are those of the tasks as they were at the period's end.  Three axes of time are summed over: when tasks were created,
-when they were completed, and when those that are open become overdue.  Days are UTC days; what a period covers of a day in part
-is read from the tasks themselves.  How, and why so: decision record 0023.
+Figures are those of the tasks as they were at the period's end.  Summed up is when tasks were created, when they were completed,
+and when they changed: a state at a moment is what it is now less what has changed since.  What a period covers of a slot of time in
+part is read from single rows.  How, and why so: decision records 0023 and 0031.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from projections.times import micros
 
 Day = Annotated[str, SqlType("date")]  # of UTC
 Magnitudes = Annotated[str, SqlType("bytea")]  # `\x` and 4 hexadecimal digits for that of each microsecond count, in ascending order
+Packed = Annotated[str, SqlType("bytea")]
 
 ALL_TAGS = "00000000-0000-0000-0000-000000000000"  # stands for any tag and none
 NOBODY = "00000000-0000-0000-0000-000000000000"  # stands for the assignee of tasks without one
@@ -29,27 +30,38 @@ COUNT_DIGITS = 8  # of a quarter's count
 NO_QUARTERS = "\\x" + "0" * COUNT_DIGITS * QUARTERS
 COMPLETED = ("completed", "due", "on_time", "estimated")
 LARGE = ("accuracy", "lead_seconds", "lead_micros", "cycle_seconds", "cycle_micros")  # of the completed ones too
-SUMS = Packing(**dict.fromkeys((*STATUSES, *PRIORITIES, "overdue", *COMPLETED), "i4"), **dict.fromkeys(LARGE, "i8"))
-# `small`: places of status and priority, and whether it was on time (2: it was not due), four bits each.  What there is not is -1.
-FACTS = Packing(who="V16", created_at="i8", completed_at="i8", overdue_at="i8", lead="i8", cycle="i8", accuracy="i8", small="i4")
-_NOBODY = bytes(16)
+STATE = (*STATUSES, *PRIORITIES, "overdue")  # what a task is counted as at a moment
+IN_STATE = Packing(**dict.fromkeys(STATE, "i4"))
+SUMS = Packing(**dict.fromkeys(("created", *STATE, *COMPLETED), "i4"), **dict.fromkeys(LARGE, "i8"))
+# `on_time`: 2: it was not due.  What there is not is -1.
+FACTS = Packing(who="V16", created_at="i8", completed_at="i8", lead="i8", cycle="i8", accuracy="i8", on_time="i4")
+# `status` and `priority`: their places; `overdue`: whether it was that, as it left the state, or as it came to be in it.
+MOVED = Packing(who="V16", status="i4", priority="i4", overdue="i4")
 _STATUS, _PRIORITY = ({name: place for place, name in enumerate(names)} for names in (STATUSES, PRIORITIES))
-_sums = attrgetter(*SUMS.names)
+_in_state, _sums = attrgetter(*STATE), attrgetter(*SUMS.names)
 
 
-def packed_facts(row: FactsRow | PastRow) -> str:
+def packed_facts(row: FactsRow) -> str:
     """As `FACTS`; times in microseconds since 1970."""
-    who = _NOBODY if row.assignee_id is None else bytes.fromhex(row.assignee_id.replace("-", ""))
     return FACTS.packed(
-        who,
+        _bytes_of(row.assignee_id),
         micros(row.created_at),
         -1 if row.completed_at is None else micros(row.completed_at),
-        -1 if row.overdue_at is None else micros(row.overdue_at),
         -1 if row.lead is None else row.lead,
         -1 if row.cycle is None else row.cycle,
         -1 if row.accuracy is None else row.accuracy,
-        _STATUS[row.status] + (_PRIORITY[row.priority] << 4) + ((2 if row.on_time is None else row.on_time) << 8),
+        2 if row.on_time is None else row.on_time,
     )
+
+
+def packed_move(facts: FactsRow, overdue: bool) -> str:
+    """As `MOVED`."""
+    return MOVED.packed(_bytes_of(facts.assignee_id), _STATUS[facts.status], _PRIORITY[facts.priority], overdue)
+
+
+def packed_state(row: PersonRow) -> str:
+    """As `IN_STATE`."""
+    return IN_STATE.packed(*_in_state(row))
 
 
 def packed_sums(row: SpanRow) -> str:
@@ -57,12 +69,13 @@ def packed_sums(row: SpanRow) -> str:
     return SUMS.packed(*_sums(row))
 
 
-Packed = Annotated[str, SqlType("bytea")]
+def _bytes_of(uuid: str) -> bytes:
+    return bytes.fromhex(uuid.replace("-", ""))
 
 
 @read_model(
     "analytics",
-    version=3,
+    version=4,
     key="task_id",
     indexes=[
         Index(("organization_id", "created_at"), where="NOT deleted"),
@@ -78,7 +91,7 @@ class FactsRow(Row):
 
     task_id: Id
     organization_id: Id
-    assignee_id: Id | None
+    assignee_id: Id  # or NOBODY
     tag_ids: Ids
     status: str
     priority: str
@@ -86,7 +99,8 @@ class FactsRow(Row):
     due_at: Time | None
     estimate_minutes: Whole | None
     since: Time  # when it came to amount to this
-    version: Whole  # of the task, then
+    counted_since: Time  # when it came to count as this among what was created and completed
+    version: Whole  # of the task, when it came to amount to this
     started_at: Time | None = None  # first in progress
     logged_minutes: Whole = 0
     deleted: bool = False
@@ -101,39 +115,55 @@ class FactsRow(Row):
 
 @read_model("analytics_past", of=FactsRow, key=("task_id", "version"), indexes=[("organization_id", "length_class", "until", "since")])
 class PastRow(Row):
-    """What a task amounted to once, from `since` to `until`."""
+    """What a task counted as among what was created and completed, from `since` to `until`, and does so no more.
+
+    Its completion alone ends nothing: before it was done, it counts nowhere as that.
+    """
 
     task_id: Id
-    version: Whole
+    version: Whole  # of the task, when it came to amount to what it last was
     organization_id: Id
-    assignee_id: Id | None
+    assignee_id: Id
     tag_ids: Ids
-    status: str
-    priority: str
-    created_at: Time
     deleted: bool
-    completed_at: Time | None
-    overdue_at: Time | None
-    lead: int | None
-    cycle: int | None
-    on_time: bool | None
-    accuracy: int | None
     since: Time
     until: Time
     length_class: Small  # how many of LENGTH_HOURS it is not shorter than: so that those of one moment are found by an index
-    packed: Annotated[Packed, Rendered(packed_facts)] = ""
+    packed: Packed  # as of FactsRow
 
 
-@read_model("analytics_spans", of=FactsRow, key=("organization_id", "tag_id", "span", "day", "assignee_id"))
-class SpanRow(Row):
-    """Sums over the tasks of an assignee (and a tag) that are not deleted, for some days."""
+@read_model(
+    "analytics_moves",
+    of=FactsRow,
+    key=("task_id", "version"),
+    indexes=[
+        ("organization_id", "at"),
+        Index(("organization_id", "overdue_at"), where="overdue_at IS NOT NULL"),
+    ],
+)
+class MoveRow(Row):
+    """That a task left a state and came to be in another; `before` null: it was created or restored then; `after` null: deleted."""
+
+    task_id: Id
+    version: Whole  # of the task, from then on
+    organization_id: Id
+    at: Time
+    assignee_before: Id
+    assignee_after: Id
+    tags_before: Ids
+    tags_after: Ids
+    overdue_at: Time | None  # when it came to be overdue while it was in the state before
+    before: Packed | None  # as `MOVED`
+    after: Packed | None
+
+
+@read_model("analytics_people", of=FactsRow, key=("organization_id", "tag_id", "assignee_id"))
+class PersonRow(Row):
+    """How many tasks of an assignee (and a tag) are in which state now, and how many are or will be overdue."""
 
     organization_id: Id
     tag_id: Id
-    span: Small
-    day: Day  # the first
     assignee_id: Id
-    # Of those created then, by what they are now.
     todo: Whole = 0
     in_progress: Whole = 0
     blocked: Whole = 0
@@ -144,7 +174,32 @@ class SpanRow(Row):
     medium: Whole = 0
     high: Whole = 0
     critical: Whole = 0
-    overdue: Whole = 0  # those open that are overdue from then on
+    overdue: Whole = 0
+    packed: Annotated[Packed, Rendered(packed_state)] = ""
+
+
+@read_model("analytics_spans", of=FactsRow, key=("organization_id", "tag_id", "assignee_id", "span", "slot"))
+class SpanRow(Row):
+    """Sums over the tasks of an assignee (and a tag) that are not deleted, for some time."""
+
+    organization_id: Id
+    tag_id: Id
+    assignee_id: Id
+    span: Small
+    slot: Whole  # the first
+    created: Whole = 0
+    # How many more (or less) were in that state afterwards.
+    todo: Whole = 0
+    in_progress: Whole = 0
+    blocked: Whole = 0
+    in_review: Whole = 0
+    done: Whole = 0
+    cancelled: Whole = 0
+    low: Whole = 0
+    medium: Whole = 0
+    high: Whole = 0
+    critical: Whole = 0
+    overdue: Whole = 0  # in times to come: how many will be, if nobody does anything
     # Of those completed then.
     completed: Whole = 0
     due: Whole = 0  # how many had a due date

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime, time
 from typing import Any
 from uuid import UUID
 
-from projections.periods import cover
-from projections.read_models.analytics import NOBODY
-from projections.read_models.analytics_figures import DURATIONS, TAG, Period
+from projections.read_models.analytics_figures import DURATIONS, TAG, Period, parts_of
 from projections.texts import folded
 
-_OF = """
-    SELECT f.{name} FROM read_models.analytics f
-    WHERE f.organization_id = %(organization_id)s AND {of_whom} AND NOT f.deleted AND f.{name} BETWEEN w.least AND w.most
-      AND f.completed_at >= %(first)s AND f.completed_at < %(last)s AND {limits}
-"""
 _LOOKED_UP = """
     SELECT string_agg(int8send(w.number) || int8send(f.{name}), '') AS looked_up
     FROM unnest(%(numbers)s::bigint[], %(people)s::uuid[], %(leasts)s::bigint[], %(mosts)s::bigint[]) AS w (number, who, least, most)
-    CROSS JOIN LATERAL ({of_somebody} UNION ALL {of_nobody} OFFSET 0) f
+    CROSS JOIN LATERAL (
+        SELECT f.{name} FROM read_models.analytics f
+        WHERE f.organization_id = %(organization_id)s AND f.assignee_id = w.who AND NOT f.deleted AND f.{name} BETWEEN w.least AND w.most
+          AND f.completed_at >= %(first)s AND f.completed_at < %(last)s AND {limits} OFFSET 0
+    ) f
 """
 
 
@@ -35,24 +31,16 @@ class Wanted:
     mosts: Sequence[int]
 
 
-def _looked_up(name: str, *, tagged: bool) -> str:
-    limits = f"f.tag_ids @> ARRAY[{TAG}]" if tagged else "true"
-    return _LOOKED_UP.format(
-        name=name,
-        of_somebody=_OF.format(name=name, of_whom="f.assignee_id = w.who", limits=limits),
-        of_nobody=_OF.format(name=name, of_whom=f"w.who = '{NOBODY}' AND f.assignee_id IS NULL", limits=limits),
-    )
-
-
-_STATEMENTS = {(name, tagged): _looked_up(name, tagged=tagged) for name in DURATIONS for tagged in (False, True)}
+_LIMITS = {False: "true", True: f"f.tag_ids @> ARRAY[{TAG}]"}
+_STATEMENTS = {(name, tagged): _LOOKED_UP.format(name=name, limits=_LIMITS[tagged]) for name in DURATIONS for tagged in _LIMITS}
 
 
 def durations(name: str, organization_id: UUID, period: Period, tag: str | None, wanted: Wanted) -> tuple[str, dict[str, Any]]:
-    """For the same snapshot as `figures`: of the tasks completed on the period's whole days, this one of DURATIONS.
+    """For the same snapshot as `figures`: of the tasks completed in the period's whole slots, this one of DURATIONS.
 
     One row: looked_up (sixteen bytes a number and a microsecond count; may be null).
     """
-    first, last = (datetime.combine(day, time(), UTC) for day in cover(period.began, period.ended).whole_days)
+    first, last = parts_of(period, tag).whole.whole
     parameters: dict[str, Any] = {"organization_id": organization_id, "first": first, "last": last}
     parameters |= {"tag": folded(tag)} if tag is not None else {}
     parameters |= {column.name: _array(getattr(wanted, column.name)) for column in fields(wanted)}

@@ -1,22 +1,22 @@
-"""The figures of a period beside the sums of whole days: the tasks of those days that it covers in part, and when things happened.
+"""The figures of a period beside the sums of whole slots: single tasks of those slots that it covers in part, and when things happened.
 
-If the period ended in the past, every task that has changed since is taken out as it is and put in as it was.
+If the period ended in the past, every task that counts otherwise since then is taken out as it is and put in as it was.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from projections.periods import Cover, Edge, cover
+from projections.periods import SLOT, SPANS, SPANS_OF_TAGS, Cover, Edge, cover
 from projections.read_models.analytics import ALL_TAGS, EVERYONE, LENGTH_HOURS, SUMS
 from projections.statements import REQUIRED, Statement, checkpoint_of
 from projections.texts import folded
 
 DURATIONS = ("lead", "cycle")
-COUNTS = (*SUMS.names, "created")
+COUNTS = SUMS.names
 TAG = "(SELECT g.tag_id FROM read_models.tags g WHERE g.organization_id = %(organization_id)s AND g.name_folded = %(tag)s)"
 # What was past at the period's end: of each class of lengths, what ended from then on, but no later than what is that long can.
 _PAST = f"""
@@ -30,14 +30,13 @@ _PAST = f"""
     ) f
 """
 _EDGE = """
-    (SELECT string_agg(f.packed, '')
+    (SELECT string_agg({what}, '')
      FROM unnest(%({name}_from)s::timestamptz[], %({name}_to)s::timestamptz[]) AS e (low, high)
      CROSS JOIN LATERAL (
-        SELECT f.packed, f.assignee_id, f.tag_ids FROM read_models.analytics f
-        WHERE f.organization_id = %(organization_id)s AND NOT f.deleted AND f.{axis} >= e.low AND f.{axis} < e.high OFFSET 0
+        SELECT {columns} FROM read_models.{table} f
+        WHERE f.organization_id = %(organization_id)s AND f.{axis} >= e.low AND f.{axis} < e.high AND {which} OFFSET 0
      ) f WHERE {limits}) AS {name}
 """
-EDGES = {"created": "created_at", "completed": "completed_at", "later": "created_at", "due_later": "overdue_at"}
 _FIGURES = """
     WITH past AS MATERIALIZED ({past})
     SELECT
@@ -48,22 +47,54 @@ _FIGURES = """
          WHERE f.task_id = ANY ((SELECT p.task_ids FROM past p)::uuid[]) AND NOT f.deleted AND {limits}) AS since,
         (SELECT string_agg(date_send(y.day) || y.created || y.completed, '') FROM read_models.analytics_days y
          WHERE y.organization_id = %(organization_id)s AND y.tag_id = {tag_id} AND y.assignee_id = {of_days}
-           AND y.day >= %(first_day)s AND y.day < %(last_day)s) AS days,
+           AND y.day >= %(first_day)s AND y.day <= %(last_day)s) AS days,
         {checkpoint} AS checkpoint, {required} AS required
 """
 
 
-def _limits(tagged: bool, assigned: bool) -> str:
-    """Of single tasks."""
-    limits = [f"f.tag_ids @> ARRAY[{TAG}]"] * tagged + ["f.assignee_id = %(assignee_id)s"] * assigned
-    return " AND ".join(limits) or "true"
+@dataclass(frozen=True, slots=True)
+class _Edge:
+    """What of a row counts, if a moment of it is in an edge."""
+
+    table: str
+    column: str
+    axis: str
+    which: str = "NOT f.deleted"
+    tags: str = "tag_ids"
+    assignee: str = "assignee_id"
+    function: str = "{}"
+
+    def limits(self, *, tagged: bool, assigned: bool) -> str:
+        limits = [f"f.{self.tags} @> ARRAY[{TAG}]"] * tagged + [f"f.{self.assignee} = %(assignee_id)s"] * assigned
+        return " AND ".join(limits) or "true"
+
+    def sql(self, name: str, limits: str) -> str:
+        columns = ", ".join(f"f.{column}" for column in dict.fromkeys((self.column, self.tags, self.assignee)))
+        what = self.function.format(f"f.{self.column}")
+        return _EDGE.format(name=name, limits=limits, what=what, columns=columns, table=self.table, axis=self.axis, which=self.which)
+
+
+_FACTS = _Edge("analytics", "packed", "created_at")
+_MOVES = _Edge("analytics_moves", "before", "at", "true", "tags_before", "assignee_before")
+EDGES = {
+    "created": _FACTS,
+    "completed": replace(_FACTS, axis="completed_at"),
+    "left": _MOVES,
+    "entered": replace(_MOVES, column="after", tags="tags_after", assignee="assignee_after"),
+    # Those that came to be overdue because time went by: they still are, or were until they left that state.
+    "overdue": replace(
+        _FACTS, column="assignee_id", axis="overdue_at", which="NOT f.deleted AND f.since < f.overdue_at", function="uuid_send({})"
+    ),
+    "were_overdue": replace(_MOVES, column="assignee_before", axis="overdue_at", function="uuid_send({})"),
+}
 
 
 def _statement(*, tagged: bool, assigned: bool) -> str:
-    limits = _limits(tagged, assigned)
+    limits = _FACTS.limits(tagged=tagged, assigned=assigned)
+    edges = [edge.sql(name, edge.limits(tagged=tagged, assigned=assigned)) for name, edge in EDGES.items()]
     return _FIGURES.format(
         past=_PAST.format(limits=limits),
-        edges=",".join(_EDGE.format(name=name, axis=axis, limits=limits) for name, axis in EDGES.items()),
+        edges=",".join(edges),
         limits=limits,
         tag_id=TAG if tagged else f"'{ALL_TAGS}'",
         of_days="%(assignee_id)s" if assigned else f"'{EVERYONE}'",
@@ -85,23 +116,44 @@ class Period:
     now: datetime
 
 
-def parts_of(period: Period) -> tuple[Cover, Cover, Cover]:
-    """What it covers; what was created since it ended; and when what is due only after it becomes overdue."""
-    later = cover(period.ended, None) if period.ended is not None else Cover([], [])
-    due_later = cover(period.now if period.ended is None else min(period.ended, period.now), None)
-    return cover(period.began, period.ended), later, due_later
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a period covers; what comes after it; and when what is due only after it becomes overdue."""
+
+    whole: Cover
+    later: Cover
+    due_later: Cover
+
+    @property
+    def is_past(self) -> bool:
+        """Whether the last two are the same."""
+        return self.due_later is self.later
+
+
+def parts_of(period: Period, tag: str | None) -> Parts:
+    """Of the tasks with that tag, or of all."""
+    spans = SPANS if tag is None else SPANS_OF_TAGS
+    whole = cover(period.began, period.ended, spans)
+    later = cover(period.ended, None, spans) if period.ended is not None else Cover([], [])
+    if period.ended is not None and period.ended <= period.now:
+        return Parts(whole, later, later)
+    # All that is known counts, if need be what a clock ahead of ours says; so of the next hours tasks are asked, and not the sums.
+    due_later = cover(period.now + SLOT, None, spans)
+    return Parts(whole, later, Cover(due_later.slots, [(period.now, due_later.whole[0])]))
 
 
 def figures(organization_id: UUID, session_id: UUID | None, period: Period, *, assignee_id: UUID | None, tag: str | None) -> Statement:
-    """Columns: FACTS of the tasks at the EDGES, and of those changed since as they were before and as they are since; days (with the
-    quarters of created and of completed); all null without any; checkpoint, required.
+    """Columns: what counts at the EDGES: FACTS, MOVED, and assignees' ids of 16 bytes; FACTS of the tasks that count otherwise since the
+    period ended, as they were before and as they are since; days (with the quarters of created and of completed, some of which the
+    edges have too); all null without any; checkpoint, required.
     """
-    whole, later, due_later = parts_of(period)
-    edges = {"created": whole.edges, "completed": whole.edges, "later": later.edges, "due_later": due_later.edges}
-    first_day, last_day = whole.whole_days
+    parts = parts_of(period, tag)
+    edges = dict.fromkeys(("created", "completed"), parts.whole.edges) | dict.fromkeys(("left", "entered"), parts.later.edges)
+    edges |= {"overdue": parts.due_later.edges, "were_overdue": parts.due_later.edges if parts.is_past else []}
+    first_day, last_day = (at.date() for at in parts.whole.whole)
     parameters: dict[str, Any] = {}
-    for name, parts in edges.items():
-        parameters |= _bounds(name, parts)
+    for name, bounds in edges.items():
+        parameters |= _bounds(name, bounds)
     parameters |= {"organization_id": organization_id, "session_id": session_id, "ended": period.ended}
     parameters |= {"first_day": first_day, "last_day": last_day}
     parameters |= {"tag": folded(tag)} if tag is not None else {}

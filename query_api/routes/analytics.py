@@ -23,8 +23,9 @@ from infrastructure.http.routing import Router
 from infrastructure.http.sheets import CsvResponse, csv_reply
 from infrastructure.http.values import Instant, Parameters, Text, iso
 from projections.answers.analytics import AnalyticsOut
+from projections.periods import Edge
 from projections.read_models.analytics_durations import durations
-from projections.read_models.analytics_figures import Period, figures
+from projections.read_models.analytics_figures import Period, figures, parts_of
 from projections.read_models.analytics_sums import sums
 from projections.read_models.users import zone_of
 from projections.statements import Statement
@@ -76,6 +77,11 @@ class Asked:
     assignee_id: UUID | None
     tag: str | None
 
+    @property
+    def whole(self) -> Edge:
+        """What of the period is summed up."""
+        return parts_of(self.period, self.tag).whole.whole
+
 
 @router.get("", response_model=AnalyticsOut, operation_id="readAnalytics", responses=problems(403))
 async def analytics(query: Annotated[AnalyticsQuery, Query()], call: QueryCall) -> Reply:
@@ -98,7 +104,7 @@ async def analytics(query: Annotated[AnalyticsQuery, Query()], call: QueryCall) 
         )
 
         def totalled() -> tuple[Totals, list[Summary]]:
-            totals = Totals(singles, rows)
+            totals = Totals(row, singles, rows)
             return totals, lead.summaries(leads["looked_up"], totals.micros("lead"))
 
         (cycles,), (totals, of_lead) = await asyncio.gather(
@@ -130,7 +136,7 @@ def _figures(asked: Asked, call: Call) -> Statement:
 def _singles_and_series(row: dict[str, Any], asked: Asked) -> tuple[Singles, list[dict[str, Any]]]:
     """The single tasks, and the series."""
     singles = Singles(row, asked.period)
-    return singles, series(row["days"], singles, asked.starts)
+    return singles, series(row["days"], singles, asked.starts, asked.whole)
 
 
 async def _asked(query: AnalyticsQuery, call: Call) -> Asked:

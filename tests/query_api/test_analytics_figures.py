@@ -15,7 +15,7 @@ from psycopg.rows import dict_row
 
 from infrastructure.http.values import iso
 from projections.read_models.analytics_durations import durations
-from projections.read_models.analytics_figures import DURATIONS, Period, figures
+from projections.read_models.analytics_figures import DURATIONS, Period, figures, parts_of
 from projections.read_models.analytics_sums import sums
 from projections.registry import load
 from query_api.buckets import bucket_starts, instant
@@ -59,7 +59,7 @@ def answered(connection: psycopg.Connection[Any], home: Site, asked: Question) -
     (row,) = rows(statement.sql, statement.parameters)
     singles = Singles(row, period)
     of_days = rows(*sums(home.id, period, **chosen))
-    totals = Totals(singles, of_days)
+    totals = Totals(row, singles, of_days)
     summaries = {}
     for duration in DURATIONS:
         of_each = percentiles(duration, singles, of_days)
@@ -67,7 +67,7 @@ def answered(connection: psycopg.Connection[Any], home: Site, asked: Question) -
         summaries[duration] = of_each.summaries(found["looked_up"], totals.micros(duration))
     starts = bucket_starts(asked.began, asked.ended or asked.now, asked.zone, asked.bucket)  # type: ignore[arg-type]
     assert starts is not None
-    return {**totals.figures(summaries), "series": series(row["days"], singles, starts)}
+    return {**totals.figures(summaries), "series": series(row["days"], singles, starts, parts_of(period, name).whole.whole)}
 
 
 def question(pick: random.Random, home: Site) -> Question:
@@ -90,8 +90,9 @@ def question(pick: random.Random, home: Site) -> Question:
 
     began, ended = sorted([bound(), bound()])
     ended = ended if began < ended else began + timedelta(microseconds=1)
-    now = pick.choice([END, END, END + timedelta(days=90)])
     until_now = pick.random() < 0.3
+    # By another clock than that of the log: until now means all that is known.
+    now = max(pick.choice([END, END, END + timedelta(days=90)]), max(events) + until_now * pick.choice([-1, 1]) * timedelta(hours=2))
     bucket = pick.choice(["day", "day", "week", "month"])
     if pick.random() < 0.1:  # from before the moment that computers count from, up to one amid all that happened
         began, ended, until_now = datetime(1969, 3, 1, tzinfo=UTC), pick.choice(events), False
