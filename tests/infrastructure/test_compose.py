@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from infrastructure.embedded import APPLICATION, DATABASE, MAJOR, OWNER
+from infrastructure.embedded import APPLICATION, DATABASE, KEEPING_MEMORY, MAJOR, OWNER
 from infrastructure.settings import SECRETS, Settings
 
 ROOT = Path(__file__).parents[2]
@@ -126,6 +126,10 @@ def test_the_image_is_small_in_rights_and_pinned_in_content():
     environment = {name.strip() for name in re.findall(r"^(?:ENV| {3}) ([A-Z_]+)=", DOCKERFILE, re.MULTILINE)}
     assert environment - {"PATH", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"} == IMAGE_SETTINGS
     assert {name.lower() for name in IMAGE_SETTINGS} <= set(Settings.model_fields)
+
+
+def test_the_server_keeps_memory_as_the_embedded_one_does():
+    assert KEEPING_MEMORY.items() <= SERVICES["postgres"]["environment"].items()
 
 
 def test_every_room_is_in_the_image():

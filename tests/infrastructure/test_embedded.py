@@ -63,6 +63,30 @@ def test_it_is_postgres_18_with_durable_settings_and_no_tcp(folder: Path):
         )
 
 
+def test_a_process_of_the_server_keeps_the_memory_that_it_frees(folder: Path):
+    # Two long values that grow side by side: neither has room to grow in its place.
+    statement = """
+        SELECT sum(s.a + s.b) FROM generate_series(1, 20) g CROSS JOIN LATERAL (
+            SELECT length(string_agg(x, '')) AS a, length(string_agg(y, '')) AS b
+            FROM (SELECT repeat('x', 1000 + g) AS x, repeat('y', 1000 + g) AS y FROM generate_series(1, 40) OFFSET 0) v
+        ) s
+    """
+    with EmbeddedPostgres(folder, fsync=False) as server, psycopg.connect(server.url(), autocommit=True) as connection:
+
+        def faults(times: int) -> int:
+            before = page_faults(connection.info.backend_pid)
+            for _ in range(times):
+                connection.execute(statement)
+            return page_faults(connection.info.backend_pid) - before
+
+        faults(5)
+        assert faults(10) < 200  # given back each time, thousands
+
+
+def page_faults(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[7])
+
+
 def test_the_socket_is_for_its_user_only(folder: Path):
     with EmbeddedPostgres(folder, fsync=False) as server:
         assert stat.S_IMODE(server.sockets.stat().st_mode) == 0o700
