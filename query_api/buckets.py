@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -10,6 +11,7 @@ Bucket = Literal["day", "week", "month"]
 BUCKETS_MAX = 10_000
 
 
+@lru_cache(maxsize=1 << 16)
 def midnight(day: date, zone: ZoneInfo) -> datetime:
     """When a day begins there, in UTC.  Where the clock skips midnight, that is the moment after the gap; where it strikes twelve
     twice, the first time.  Errors: OverflowError beyond the years 1 to 9999.

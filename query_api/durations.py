@@ -18,6 +18,7 @@ Magnitudes = NDArray[np.uint16]
 Summary = dict[str, float | None]
 MICROS = 1_000_000  # in a second
 PERCENTS = (50, 90)
+MANY = 4000  # durations of one person
 GONE = 0xFFFF  # in the place of a magnitude: greater than any
 _LEASTS = np.array([least_of(magnitude) for magnitude in range(RANGES)], np.int64)
 _MOSTS = np.append(_LEASTS[1:] - 1, 2**63 - 1)
@@ -59,7 +60,7 @@ class Percentiles:
             piece[:known], piece[known:] = np.frombuffer(part.summed, ">u2"), part.single.magnitudes
             strike(piece, part.lost.magnitudes)
             self._counts.append(len(piece) - len(part.lost.magnitudes))
-            places += _places(piece, self._counts[-1])
+            places += _places(piece, self._counts[-1], ascending=bool(len(part.lost.magnitudes)))
         self._counts.append(sum(self._counts))
         of_all = _places(everything.copy(), self._counts[-1])
         self._magnitudes, self._nths = np.array(places + of_all, np.int64).T
@@ -69,7 +70,10 @@ class Percentiles:
         # A number is a place among the parts and a magnitude: looked up of each for themselves, and for all of each who has any.
         self._for_each = np.unique(self._numbers[self._numbers < len(pieces) * RANGES])
         among = sorted({magnitude for magnitude, _ in of_all if magnitude >= SINGLE})
-        for_all = [who * RANGES + m for who, piece in enumerate(pieces) for m in among if np.count_nonzero(piece == m)]
+        # Of whoever has very many, some are about there: to look for them costs more than to ask in vain.
+        for_all = [
+            who * RANGES + m for who, piece in enumerate(pieces) for m in among if len(piece) >= MANY or np.count_nonzero(piece == m)
+        ]
         self._for_all = np.array(for_all, np.int64)
 
     def wanted(self) -> Wanted:
@@ -117,19 +121,21 @@ def magnitudes_of(numbers: Numbers) -> Magnitudes:
 
 
 def strike(found: Magnitudes, gone: Magnitudes) -> None:
-    """Of those found some are GONE, each as often as it is told."""
+    """Of those found some are GONE, each as often as it is told; then they ascend."""
     if not len(gone):
         return
     found.sort()
     gone = np.sort(gone)
     nth_of_its_kind = np.arange(len(gone)) - np.searchsorted(gone, gone)
-    found[np.searchsorted(found, gone) + nth_of_its_kind] = GONE
+    rest = len(found) - len(gone)
+    found[:rest] = np.delete(found, np.searchsorted(found, gone) + nth_of_its_kind)
+    found[rest:] = GONE
 
 
-def _places(found: Magnitudes, count: int) -> list[tuple[int, int]]:
+def _places(found: Magnitudes, count: int, *, ascending: bool = False) -> list[tuple[int, int]]:
     """For each percentile the two magnitudes it lies between, and which it is of those that have this magnitude, counted from 0.
 
-    `found`: as many as count, and others that are GONE.  They are put in another order.
+    `found`: as many as count, and others that are GONE.  Unless they ascend, they are put in another order.
     """
     if not count:
         return [(-1, 0)] * (2 * len(PERCENTS))
@@ -137,9 +143,11 @@ def _places(found: Magnitudes, count: int) -> list[tuple[int, int]]:
     for percent in PERCENTS:
         lower = (count - 1) * percent // 100
         upper = min(lower + 1, count - 1)
-        found[begin:].partition(lower - begin)  # much faster than both ranks in one call, or sorting
-        least, following = int(found[lower]), int(found[upper:].min())
-        nth = lower - int(np.count_nonzero(found[:lower] < least))
+        if not ascending:
+            found[begin:].partition(lower - begin)  # much faster than both ranks in one call, or sorting
+        least, following = int(found[lower]), int(found[upper] if ascending else found[upper:].min())
+        smaller = found[:lower].searchsorted(found[lower]) if ascending else np.count_nonzero(found[:lower] < least)
+        nth = lower - int(smaller)
         places += [(least, nth), (following, nth + upper - lower if following == least else 0)]
         begin = lower
     return places

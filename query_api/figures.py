@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -37,13 +36,17 @@ class Totals:
 
     def __init__(self, row: Row, singles: Singles, rows: Sequence[Row]) -> None:
         """`row`: as `analytics_figures` gives it; `rows`: as `analytics_sums` does."""
-        counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        for found in (counts_of(rows), singles.counts(), taken_back(row)):
-            for who, of_one in found.items():
-                counts[who].update(of_one)
-        self.people = sorted(counts, key=lambda who: (who == NOBODY, who))
-        self.of_each = [counts[who] for who in self.people]
-        self.of_all = {name: sum(of_one[name] for of_one in self.of_each) for name in COUNTS}
+        found = (counts_of(rows), singles.counts(), taken_back(row))
+        self.people = sorted({who for people, _ in found for who in people}, key=lambda who: (who == NOBODY, who))
+        places = {who: place for place, who in enumerate(self.people)}
+        counts = {name: np.zeros(len(places), np.int64) for name in COUNTS}
+        for people, amounts in found:
+            own = np.array([places[who] for who in people], np.int64)
+            for name, of_each in amounts.items():
+                counts[name][own] += of_each
+        columns = {name: of_each.tolist() for name, of_each in counts.items()}  # whole numbers of any size: of all they may need more bits
+        self.of_each = [dict(zip(COUNTS, of_one, strict=True)) for of_one in zip(*columns.values(), strict=True)]
+        self.of_all = {name: sum(of_each) for name, of_each in columns.items()}
 
     def micros(self, name: str) -> dict[str, int]:
         """All durations of that name together, of each and of EVERYONE."""

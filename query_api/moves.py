@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from projections.read_models.analytics import MOVED, STATE
+from projections.read_models.analytics import MOVED
 from projections.read_models.tasks import PRIORITIES, STATUSES
-from query_api.people import WHO, Numbers, by_person, sums_of
+from query_api.people import WHO, Amounts, Numbers, by_person, sums_of
 
 _MOVED = np.dtype(MOVED.dtype)
 _TAKEN_BACK = {"left": 1, "entered": -1}
 _NOT_YET = ("overdue", "were_overdue")  # came to be overdue only then
 
 
-def taken_back(row: Mapping[str, Any]) -> dict[str, dict[str, int]]:
-    """Of each who has any: what to add to each STATE.  `row`: as `analytics_figures` gives it."""
+def taken_back(row: Mapping[str, Any]) -> Amounts:
+    """What to add to each STATE.  `row`: as `analytics_figures` gives it."""
     moves = [np.frombuffer(row[name] or b"", _MOVED) for name in _TAKEN_BACK]
     weights = np.repeat(list(_TAKEN_BACK.values()), [len(found) for found in moves])
     moved = np.concatenate(moves)
@@ -31,5 +31,4 @@ def taken_back(row: Mapping[str, Any]) -> dict[str, dict[str, int]]:
     found = {name: counted(weights * (moved["status"] == place)) for place, name in enumerate(STATUSES)}
     found |= {name: counted(weights * (moved["priority"] == place)) for place, name in enumerate(PRIORITIES)}
     found["overdue"] = counted(weights * moved["overdue"]) - np.bincount(of_overdue, minlength=len(people))
-    columns = [found[name].tolist() for name in STATE]
-    return {who: dict(zip(STATE, of_one, strict=True)) for who, *of_one in zip(people, *columns, strict=True)}
+    return people, found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +11,9 @@ from numpy.typing import NDArray
 
 Numbers = NDArray[np.int64]
 WHO = np.dtype([("who", "V16")])  # bytes of an id
+
+
+Amounts = tuple[list[str], Mapping[str, Numbers]]  # whose, and by name how much of each of them
 
 
 def by_person(whose: NDArray[Any]) -> tuple[list[str], Numbers]:

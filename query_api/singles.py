@@ -12,7 +12,7 @@ from projections.read_models.analytics import FACTS
 from projections.read_models.analytics_figures import DURATIONS, Period
 from projections.times import since_epoch
 from query_api.durations import MICROS, Known, magnitudes_of
-from query_api.people import Numbers, by_person, sums_of
+from query_api.people import Amounts, Numbers, by_person, sums_of
 
 _FACTS = np.dtype(FACTS.dtype)
 _WEIGHTS = {"created": (1, 0), "completed": (0, 1)}  # as what each of those at an edge counts: created, completed
@@ -33,8 +33,8 @@ class Singles:
         self._found, self._whose = found[order], whose[order]
         self._created, self._completed = np.concatenate(weights, axis=1)[:, order]
 
-    def counts(self) -> dict[str, dict[str, int]]:
-        """COUNTS but those of a state, of each who has any."""
+    def counts(self) -> Amounts:
+        """COUNTS but those of a state."""
         accuracy, on_time = self._number("accuracy"), self._number("on_time")
         amounts: dict[str, Numbers] = {"created": self._created, "completed": self._completed}
         amounts |= {"due": self._completed * (on_time < 2), "on_time": self._completed * (on_time == 1)}
@@ -42,8 +42,7 @@ class Singles:
         for name in DURATIONS:
             duration = np.maximum(self._number(name), 0)
             amounts |= {f"{name}_seconds": self._completed * (duration // MICROS), f"{name}_micros": self._completed * (duration % MICROS)}
-        columns = [sums_of(of_all, self._whose, len(self.people)).tolist() for of_all in amounts.values()]
-        return {who: dict(zip(amounts, of_one, strict=True)) for who, *of_one in zip(self.people, *columns, strict=True)}
+        return self.people, {name: sums_of(of_all, self._whose, len(self.people)) for name, of_all in amounts.items()}
 
     def durations(self, name: str, sign: int) -> Mapping[str, Known]:
         """Leads or cycles of those that count as completed (or count less one), for each who has any."""

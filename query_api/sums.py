@@ -9,19 +9,16 @@ import numpy as np
 
 from projections.read_models.analytics import IN_STATE, STATE, SUMS
 from projections.read_models.analytics_figures import COUNTS
-from query_api.people import Numbers
+from query_api.people import Amounts, Numbers
 
 _NOW = np.dtype(IN_STATE.dtype)
 _ROW = np.dtype([("weights", "u1", (3,)), *SUMS.dtype])
 
 
-def counts_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
-    """COUNTS of each who has any.  `rows`: as `analytics_sums` gives them."""
-    if not rows:
-        return {}
-    now = np.frombuffer(b"".join([row["state"] for row in rows]), _NOW)
+def counts_of(rows: Sequence[Mapping[str, Any]]) -> Amounts:
+    """COUNTS.  `rows`: as `analytics_sums` gives them."""
     sums = [row["sums"] or b"" for row in rows]
-    found = np.frombuffer(b"".join(sums), _ROW)
+    now, found = np.frombuffer(b"".join([row["state"] for row in rows]), _NOW), np.frombuffer(b"".join(sums), _ROW)
     of_state, overdue, of_period = found["weights"].astype(np.int64).T - 1
     up_to = np.cumsum([0, *(len(of_one) // _ROW.itemsize for of_one in sums)])
 
@@ -30,5 +27,4 @@ def counts_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
         of_each: Numbers = np.diff(np.append(0, (found[name] * weights).cumsum())[up_to])
         return of_each + now[name].astype(np.int64) if name in STATE else of_each
 
-    columns = [counted(name).tolist() for name in COUNTS]
-    return {str(row["assignee_id"]): dict(zip(COUNTS, of_one, strict=True)) for row, *of_one in zip(rows, *columns, strict=True)}
+    return [str(row["assignee_id"]) for row in rows], {name: counted(name) for name in COUNTS}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -31,12 +32,14 @@ from projections.read_models.users import zone_of
 from projections.statements import Statement
 from query_api.buckets import BUCKETS_MAX, Bucket, bucket_starts, instant
 from query_api.dependencies import at, plain, read, read_further
-from query_api.durations import Summary
+from query_api.durations import Percentiles, Summary
 from query_api.figures import Totals, percentiles, series
 from query_api.singles import Singles
 
 router = Router(prefix="/analytics", tags=["analytics"])
 DEFAULT_PERIOD = timedelta(days=30)
+LARGE_BYTES = 1 << 18  # of magnitudes: more would keep all other requests waiting
+Done = TypeVar("Done")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
 
@@ -92,15 +95,13 @@ async def analytics(query: Annotated[AnalyticsQuery, Query()], call: QueryCall) 
     asked = await _asked(query, call)
 
     async def further(row: dict[str, Any], ask: Ask) -> dict[str, Any]:
-        """While Postgres looks, we reckon."""
-        rows, (singles, in_buckets) = await asyncio.gather(
-            ask(*sums(call.organization_id, asked.period, assignee_id=asked.assignee_id, tag=asked.tag)),
-            asyncio.to_thread(_singles_and_series, row, asked),
-        )
-        lead = await asyncio.to_thread(percentiles, "lead", singles, rows)
+        """While Postgres looks, we reckon: what takes long in a thread of its own, what does not at once."""
+        asking = ask(*sums(call.organization_id, asked.period, assignee_id=asked.assignee_id, tag=asked.tag))
+        rows, (singles, in_buckets) = await asyncio.gather(asking, _at_once(lambda: _singles_and_series(row, asked)))
+        lead = await _percentiles("lead", singles, rows)
         (leads,), cycle = await asyncio.gather(
             ask(*durations("lead", call.organization_id, asked.period, asked.tag, lead.wanted())),
-            asyncio.to_thread(percentiles, "cycle", singles, rows),
+            _percentiles("cycle", singles, rows),
         )
 
         def totalled() -> tuple[Totals, list[Summary]]:
@@ -108,11 +109,10 @@ async def analytics(query: Annotated[AnalyticsQuery, Query()], call: QueryCall) 
             return totals, lead.summaries(leads["looked_up"], totals.micros("lead"))
 
         (cycles,), (totals, of_lead) = await asyncio.gather(
-            ask(*durations("cycle", call.organization_id, asked.period, asked.tag, cycle.wanted())),
-            asyncio.to_thread(totalled),
+            ask(*durations("cycle", call.organization_id, asked.period, asked.tag, cycle.wanted())), _at_once(totalled)
         )
-        of_cycle = await asyncio.to_thread(cycle.summaries, cycles["looked_up"], totals.micros("cycle"))
-        return {**await asyncio.to_thread(totals.figures, {"lead": of_lead, "cycle": of_cycle}), "series": in_buckets}
+        of_cycle = cycle.summaries(cycles["looked_up"], totals.micros("cycle"))
+        return {**totals.figures({"lead": of_lead, "cycle": of_cycle}), "series": in_buckets}
 
     row, body = await read_further(call, _figures(asked, call), further)
     period = {"from": iso(asked.period.began), "to": iso(asked.ended), "timezone": asked.zone.key}
@@ -131,6 +131,17 @@ async def export(query: Annotated[AnalyticsQuery, Query()], call: QueryCall) -> 
 
 def _figures(asked: Asked, call: Call) -> Statement:
     return figures(call.organization_id, call.actor.session_id, asked.period, assignee_id=asked.assignee_id, tag=asked.tag)
+
+
+async def _at_once(work: Callable[[], Done]) -> Done:
+    """As one of things that are awaited together: those before it have begun, and go on meanwhile."""
+    return work()
+
+
+async def _percentiles(name: str, singles: Singles, rows: Sequence[Mapping[str, Any]]) -> Percentiles:
+    if sum(len(row[f"{name}s"] or b"") for row in rows) < LARGE_BYTES:
+        return percentiles(name, singles, rows)
+    return await asyncio.to_thread(percentiles, name, singles, rows)
 
 
 def _singles_and_series(row: dict[str, Any], asked: Asked) -> tuple[Singles, list[dict[str, Any]]]:
