@@ -119,6 +119,7 @@ class Proxy:
                 self.cuts += 1
                 self._losing += 1
                 answers.cancel()
+                await asyncio.wait([answers])  # two may not read at once
                 try:
                     await self._lose(cut, chunk, writer, up_reader, up_writer)
                 finally:
