@@ -29,7 +29,7 @@ from infrastructure.embedded_files import (
     wheel_folder,
 )
 from infrastructure.embedded_redis import EmbeddedRedis
-from infrastructure.processes import KEPT_BLOCK_BYTES, KEPT_BYTES, Program, command_line, is_running
+from infrastructure.processes import KEPT_BLOCK_BYTES, KEPT_BYTES, Program, command_line, is_running, working_in
 from infrastructure.unprivileged import let_through, server_account
 
 __all__ = ["EmbeddedPostgres", "EmbeddedRedis", "EmbeddedServerFailed"]
@@ -201,5 +201,8 @@ class EmbeddedPostgres:
         if pid and is_running(pid) and f"-D {self.data}" in command_line(pid):
             log.warning("stopping PostgreSQL %s, left over from an earlier run", pid)
             stop_leftover(pid, ((signal.SIGINT, 10.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0)), "PostgreSQL")
+        # Its processes end by themselves, but one that waits for a lock of one that has ended waits for ever, and no new server starts.
+        for orphan in working_in(self.data.resolve(), "postgres: "):
+            stop_leftover(orphan, ((signal.SIGQUIT, 1.0), (signal.SIGKILL, 5.0)), "a process of PostgreSQL")
         for stale in (lock, self.sockets / SOCKET_NAME, self.sockets / f"{SOCKET_NAME}.lock"):
             stale.unlink(missing_ok=True)  # its pid may belong to a stranger by now, and PostgreSQL would refuse to start

@@ -105,6 +105,22 @@ def command_line(pid: int) -> str:
     return listed.stdout.strip()
 
 
+def working_in(folder: Path, title: str) -> list[int]:
+    """Processes whose working directory that is and whose command line begins so.  Empty on a system without /proc."""
+    return [pid for pid in _all_pids() if _working_directory(pid) == str(folder) and command_line(pid).startswith(title)]
+
+
+def _all_pids() -> list[int]:
+    return [int(entry.name) for entry in Path("/proc").glob("[0-9]*")]
+
+
+def _working_directory(pid: int) -> str:
+    try:
+        return str(Path(f"/proc/{pid}/cwd").readlink())
+    except OSError:
+        return ""  # gone meanwhile, or somebody else's
+
+
 def end_process(pid: int, signals: Sequence[tuple[signal.Signals, float]]) -> bool:
     """Send each signal and wait that many seconds for the end; answers whether the process is gone."""
     for number, patience_seconds in signals:

@@ -104,6 +104,25 @@ def test_what_was_committed_is_there_after_any_end(folder: Path, end: signal.Sig
         assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
 
 
+def test_a_process_that_cannot_end_does_not_outlive_its_server(folder: Path):
+    # As one does that waits for a lock of another that has ended: only the kernel's hand reaches it.
+    server = EmbeddedPostgres(folder, fsync=False).start()
+    stranger = subprocess.Popen(["sleep", "60"], cwd=server.data)
+    with psycopg.connect(server.url()) as at_hand:
+        stuck = at_hand.info.backend_pid
+        os.kill(stuck, signal.SIGSTOP)
+        server.stop(signal.SIGKILL)
+        at_hand.close()
+    try:
+        with EmbeddedPostgres(folder, fsync=False) as again, psycopg.connect(again.url()) as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
+        assert not is_running(stuck)
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
 def test_a_server_left_over_from_an_earlier_run_is_replaced(folder: Path):
     left = EmbeddedPostgres(folder, fsync=False).start()
     old = pid_of(left)
