@@ -1,13 +1,9 @@
 """Embedded servers start on any folder, keep what was committed, come back after any end, and are reached by nobody else."""
 
 import os
-import signal
 import stat
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -21,17 +17,6 @@ from infrastructure.processes import Account, is_running
 from infrastructure.unprivileged import let_through, may_search, server_account
 
 STRANGER = Account("daemon", 1, 1)
-
-
-@pytest.fixture
-def folder(server_folder: Path) -> Iterator[Path]:
-    """A new folder with a short name, private to us."""
-    with tempfile.TemporaryDirectory(dir=server_folder) as name:
-        yield Path(name)
-
-
-def pid_of(server: EmbeddedPostgres) -> int:
-    return int((server.data / "postmaster.pid").read_text().split()[0])
 
 
 def test_it_is_postgres_18_with_durable_settings_and_no_tcp(folder: Path):
@@ -92,68 +77,6 @@ def test_the_socket_is_for_its_user_only(folder: Path):
         assert stat.S_IMODE(server.sockets.stat().st_mode) == 0o700
         assert stat.S_IMODE((server.sockets / embedded.SOCKET_NAME).stat().st_mode) == 0o700
         assert stat.S_IMODE(server.data.stat().st_mode) == 0o700
-
-
-@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGQUIT, signal.SIGKILL])
-def test_what_was_committed_is_there_after_any_end(folder: Path, end: signal.Signals):
-    server = EmbeddedPostgres(folder).start()
-    with psycopg.connect(server.url(OWNER), autocommit=True) as connection:
-        connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
-    server.stop(end)
-    with EmbeddedPostgres(folder) as again, psycopg.connect(again.url(OWNER)) as connection:
-        assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
-
-
-def test_a_process_that_cannot_end_does_not_outlive_its_server(folder: Path):
-    # As one does that waits for a lock of another that has ended: only the kernel's hand reaches it.
-    server = EmbeddedPostgres(folder, fsync=False).start()
-    stranger = subprocess.Popen(["sleep", "60"], cwd=server.data)
-    with psycopg.connect(server.url()) as at_hand:
-        stuck = at_hand.info.backend_pid
-        os.kill(stuck, signal.SIGSTOP)
-        server.stop(signal.SIGKILL)
-        at_hand.close()
-    try:
-        with EmbeddedPostgres(folder, fsync=False) as again, psycopg.connect(again.url()) as connection:
-            assert connection.execute("SELECT 1").fetchone() == (1,)
-        assert not is_running(stuck)
-        assert stranger.poll() is None
-    finally:
-        stranger.kill()
-        stranger.wait()
-
-
-def test_a_server_left_over_from_an_earlier_run_is_replaced(folder: Path):
-    left = EmbeddedPostgres(folder, fsync=False).start()
-    old = pid_of(left)
-    with EmbeddedPostgres(folder, fsync=False) as server:
-        assert pid_of(server) != old
-        assert not is_running(old)
-    left.stop()
-
-
-def test_a_stale_lock_with_the_number_of_a_stranger_harms_nobody(folder: Path):
-    server = EmbeddedPostgres(folder, fsync=False).start()
-    lock = (server.data / "postmaster.pid").read_text()
-    server.stop()
-    stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-    try:
-        (server.data / "postmaster.pid").write_text(lock.replace(lock.split()[0], str(stranger.pid), 1))
-        with EmbeddedPostgres(folder, fsync=False) as again:
-            assert again.is_ready()
-        assert stranger.poll() is None
-    finally:
-        stranger.kill()
-        stranger.wait()
-
-
-def test_an_interrupted_first_start_is_begun_anew(folder: Path):
-    half = folder / str(embedded.MAJOR) / "data.new"
-    half.mkdir(parents=True)
-    (half / "PG_VERSION").write_text("18\n")
-    with EmbeddedPostgres(folder, fsync=False) as server:
-        assert server.is_ready()
-    assert not half.exists()
 
 
 def test_several_databases_live_on_one_server(folder: Path):
