@@ -107,10 +107,11 @@ def command_line(pid: int) -> str:
 
 def working_in(folder: Path, title: str) -> list[int]:
     """Processes whose working directory that is and whose command line begins so.  Empty on a system without /proc."""
-    return [pid for pid in _all_pids() if _working_directory(pid) == str(folder) and command_line(pid).startswith(title)]
+    return [pid for pid in pids() if _working_directory(pid) == str(folder) and command_line(pid).startswith(title)]
 
 
-def _all_pids() -> list[int]:
+def pids() -> list[int]:
+    """Of all processes.  Empty on a system without /proc."""
     return [int(entry.name) for entry in Path("/proc").glob("[0-9]*")]
 
 

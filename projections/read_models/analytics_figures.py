@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -130,6 +131,7 @@ class Parts:
         return self.due_later is self.later
 
 
+@lru_cache(maxsize=64)  # each statement of a request asks for the same
 def parts_of(period: Period, tag: str | None) -> Parts:
     """Of the tasks with that tag, or of all."""
     spans = SPANS if tag is None else SPANS_OF_TAGS

@@ -16,7 +16,7 @@ import psycopg
 import pytest
 
 from infrastructure.cli_support import Exit
-from infrastructure.processes import command_line
+from infrastructure.processes import command_line, pids
 from infrastructure.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -93,7 +93,7 @@ def processes_of(folder: Path) -> list[str]:
     if not Path("/proc/self").exists():
         listed = subprocess.run(["ps", "-axo", "command="], capture_output=True, text=True, check=True).stdout.splitlines()
         return [line for line in listed if str(folder) in line]
-    return [line for entry in Path("/proc").iterdir() if entry.name.isdigit() and str(folder) in (line := command_line(int(entry.name)))]
+    return [line for pid in pids() if str(folder) in (line := command_line(pid))]
 
 
 @pytest.fixture
