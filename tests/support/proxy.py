@@ -10,6 +10,7 @@ from enum import Enum, auto
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+SYNC, FLUSH, QUERY = b"S\x00\x00\x00\x04", b"H\x00\x00\x00\x04", b"Q"  # what ends what a client wants answered, or is that by itself
 READY_FOR_QUERY = b"Z\x00\x00\x00\x05"  # what the server says after a statement outside a block has been committed
 
 
@@ -121,7 +122,8 @@ class Proxy:
                 answers.cancel()
                 await asyncio.wait([answers])  # two may not read at once
                 try:
-                    await self._lose(cut, chunk, writer, up_reader, up_writer)
+                    if cut is not Cut.BEFORE:
+                        await self._lose(cut, await _whole(chunk, reader), writer, up_reader, up_writer)
                 finally:
                     self._losing -= 1
                 return
@@ -132,8 +134,6 @@ class Proxy:
     async def _lose(
         self, cut: Cut, chunk: bytes, writer: asyncio.StreamWriter, up_reader: asyncio.StreamReader, up_writer: asyncio.StreamWriter
     ) -> None:
-        if cut is Cut.BEFORE:
-            return
         if cut is not Cut.AFTER:
             writer.close()
         if cut is Cut.LATE:
@@ -160,6 +160,13 @@ class Proxy:
                 self._plans.remove(plan)
                 return plan[1]
         return None
+
+
+async def _whole(chunk: bytes, reader: asyncio.StreamReader) -> bytes:
+    """With what is still on its way: a statement may come in pieces, and the server does not answer before the last."""
+    while not chunk.removesuffix(FLUSH).endswith(SYNC) and not chunk.startswith(QUERY) and (more := await reader.read(1 << 22)):
+        chunk += more
+    return chunk
 
 
 @asynccontextmanager
