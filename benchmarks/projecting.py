@@ -39,6 +39,7 @@ class BacklogPlan(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     events: int
     models: list[str] = []
+    patience_seconds: float = PATIENCE_SECONDS
 
 
 class CaughtUp(msgspec.Struct, kw_only=True):
@@ -56,11 +57,11 @@ async def ours(plan: BacklogPlan) -> CaughtUp:
     async with Waiter(plan.url) as waiter:
         started = time.perf_counter()
         running = asyncio.create_task(projector.run())
-        reached = await asyncio.gather(*(waiter.reached(model.name, plan.events, PATIENCE_SECONDS) for model in chosen))
+        reached = await asyncio.gather(*(waiter.reached(model.name, plan.events, plan.patience_seconds) for model in chosen))
         seconds = time.perf_counter() - started
         projector.stop()
         await running
-    assert all(reached), f"{PATIENCE_SECONDS} seconds were not enough"
+    assert all(reached), f"{plan.patience_seconds:.0f} seconds were not enough"
     return CaughtUp(rate=plan.events / seconds, seconds=seconds, memory_peak_mib=_memory_peak_mib())
 
 
