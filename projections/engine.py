@@ -102,7 +102,7 @@ class Engine:
         try:
             for projection in projections:
                 projection.fold(batch)
-            await fetch(self._fetching, lambda: [wanted for p in projections for wanted in p.wanted])
+            await fetch(self._fetching, lambda: [wanted for p in projections for wanted in p.wanting()])
             taken = [p.take() for p in projections]
             changes = [change for of_one, _ in taken for change in of_one]
             parked = [event for _, of_one in taken for event in of_one]

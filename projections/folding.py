@@ -135,9 +135,11 @@ class Projection:
         parked, self.parked = self.parked, []
         return [c for c in taken if c.upserts or c.deletes], parked
 
-    @property
-    def wanted(self) -> list[tuple[Target, Table, Rows[Any]]]:
-        """Where rows are still to be fetched."""
+    def wanting(self) -> list[tuple[Target, Table, Rows[Any]]]:
+        """Where rows are still to be fetched, once all is stated that was gathered so far.  Errors: RowFault."""
+        with blaming_rows():
+            for _, rows in self.rows.values():
+                rows.settle()
         return [(self.target, table, rows) for table, rows in self.rows.values() if rows.is_waiting]
 
     def committed(self, upto: int, parked: Sequence[Parked]) -> None:

@@ -77,7 +77,7 @@ class Loader:
             if projection.is_choked:
                 raise RebuildFailed(f"more than {STREAMS_BLOCKED_MAX:,} streams have an event that cannot be projected: mend the projector")
             seen += batch.count
-            await fetch(self._aside, lambda: projection.wanted)
+            await fetch(self._aside, projection.wanting)
             self._progress.at(projection.folded)
             await self._progress.check()
             if projection.folded - looked_at >= READ_EVENTS:  # a look costs as much as some hundred events

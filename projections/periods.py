@@ -1,6 +1,7 @@
 """How a period is covered: by spans of time that are summed up already, and by edges, of which nothing is.
 
-Time is counted in slots of three hours since 1970; what is summed up is a slot, a day of eight slots, or a block of eight days.
+Time is counted in slots of three hours since 1970; what is summed up is a slot, a day of eight slots, a block of eight days, or an era of
+eight blocks.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from functools import lru_cache
 from itertools import pairwise
 
 SLOT = timedelta(hours=3)
-ONE_SLOT, ONE_DAY, BLOCK = SPANS = (1, 8, 64)  # how many slots a row sums up
-SPANS_OF_TAGS = (ONE_DAY, BLOCK)  # of a tag's tasks: in most slots there would be one or none
+ONE_SLOT, ONE_DAY, BLOCK, ERA = SPANS = (1, 8, 64, 512)  # how many slots a row sums up
+SPANS_OF_TAGS = (ONE_DAY, BLOCK, ERA)  # of a tag's tasks: in most slots there would be one or none
 FIRST, LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)  # no period begins or ends outside of them
-FOREVER = 1 << 28  # a slot after all that a calendar has, where a block begins
+FOREVER = 1 << 28  # a slot after all that a calendar has, where an era begins
 Slots = tuple[int, int, int]  # span of the rows, first slot, slot after the last
 Edge = tuple[datetime, datetime]  # inclusive, exclusive
 

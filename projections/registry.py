@@ -29,6 +29,7 @@ class Index:
     where: str = ""
     using: str = "btree"
     options: str = ""  # storage parameters
+    include: tuple[str, ...] = field(default=(), repr=False)  # carried along, so that whoever asks for them need not look into the table
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class Model:
     @property
     def shape(self) -> str:
         """A fingerprint of the tables: tells generations apart that one version number stands for."""
-        facts = [(t.name, t.key, [(c.ddl, c.render is not None) for c in t.columns], t.indexes) for t in self.tables]
+        facts = [(t.name, t.key, [(c.ddl, c.render is not None) for c in t.columns], _told(t.indexes)) for t in self.tables]
         return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 
@@ -144,6 +145,11 @@ class Registry:
     def chosen(self, names: Iterable[str] = ()) -> list[Model]:
         """Those models, or all.  Errors: KeyError."""
         return [self.models[name] for name in names] or list(self.models.values())
+
+
+def _told(indexes: Sequence[Index]) -> tuple[Any, ...]:
+    """As fingerprints have them; those that include nothing as when there was no such thing."""
+    return tuple((index, index.include) if index.include else index for index in indexes)
 
 
 def _table(name: str, row_class: type[Row], key: tuple[str, ...], indexes: Sequence[Index | tuple[str, ...]]) -> Table:

@@ -131,6 +131,8 @@ class Repair:
             for project, table in self._model.projectors[event.topic]:
                 try:
                     project(event, found[table.name])
+                    for rows in found.values():
+                        rows.settle()
                 except Exception as error:  # noqa: BLE001 - a projector may raise anything; the fold parks the event
                     log.warning("repair.event_failed", model=self._model.name, position=event.position, error=str(error))
         return {name: frozenset(rows.touched) for name, rows in found.items()}
@@ -174,6 +176,7 @@ class Repair:
             batch = await self._reader.read(self._model.topics, after=projection.folded, limit=READ_EVENTS, upto=upto)
             try:
                 projection.fold_in_place(batch, careful=careful)
+                projection.wanting()  # nothing: it is complete
             except Exception as error:
                 raise _EventFailed from error
             if projection.changed_count > ROWS_IN_MEMORY:

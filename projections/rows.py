@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from operator import attrgetter
 from types import MappingProxyType
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 import msgspec
 import structlog
@@ -27,6 +27,16 @@ Beside = Callable[[type[Row]], "Rows[Any]"]  # the rows of another table of the 
 Changing = Callable[[R, Beside], None]
 
 
+class Gathered(Protocol):
+    """What events of a batch add to rows together."""
+
+    def settle(self, key: Any, rows: Rows[Any], /) -> None:
+        """State it: by `change` and the like."""
+
+
+G = TypeVar("G", bound=Gathered)
+
+
 class Rows(Generic[R]):
     """The rows of one table, as far as a batch needs them.  Keys are texts, or tuples of texts where a key has several columns.
 
@@ -45,6 +55,7 @@ class Rows(Generic[R]):
         self._changed: dict[Any, R | None] = {}
         self._unchanged: dict[Any, R | None] = {}
         self._waiting: dict[Any, list[Operation]] = {}
+        self._gathered: dict[Any, Gathered] = {}
         self._starts = _starts_from_defaults(row_class, key)
         self.beside: Beside = _alone  # set by whoever knows the model's other tables
 
@@ -93,7 +104,20 @@ class Rows(Generic[R]):
             return
         changing(row, self.beside)
 
+    def gather(self, key: Any, kind: type[G], /) -> G:
+        """The same object until it is settled, for sums that many events add to.  In a `change` only: an event that fails adds nothing."""
+        if (found := self._gathered.get(key)) is None:
+            found = self._gathered[key] = kind()
+        return cast("G", found)
+
     # What the engine does.
+
+    def settle(self) -> None:
+        """State what has been gathered."""
+        while self._gathered:
+            gathered, self._gathered = self._gathered, {}
+            for key, of_one in gathered.items():
+                of_one.settle(key, self)
 
     def wanted(self) -> list[Any]:
         """Keys whose rows must be fetched before the batch can be written."""
@@ -129,6 +153,7 @@ class Rows(Generic[R]):
 
     def take(self, keep: int) -> tuple[list[R], list[Any]]:
         """(rows to write, keys to delete) since the last take.  At most `keep` rows stay in memory, those that changed last."""
+        assert not self._gathered, "what was gathered is to be settled first"
         taken, self._changed = self._changed, {}
         upserts = [row for row in taken.values() if row is not None]
         deletes = [key for key, row in taken.items() if row is None] if len(upserts) < len(taken) else []
@@ -149,7 +174,7 @@ class Rows(Generic[R]):
 
     def forget(self) -> None:
         """What was taken did not come to be in the database: memory is worth nothing now."""
-        self._changed, self._unchanged, self._waiting, self.complete = {}, {}, {}, False
+        self._changed, self._unchanged, self._waiting, self._gathered, self.complete = {}, {}, {}, {}, False
 
     def apply(self, operations: Iterable[Operation]) -> None:
         """Do what a `Journal` wrote down."""

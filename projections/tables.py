@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from projections.columns import array_literal
-from projections.registry import Table
+from projections.registry import Index, Table
 from projections.rows import Row
 
 SCHEMA = "read_models"
@@ -42,9 +42,14 @@ def primary_key(table: Table, at: str, generation: int) -> str:
 def create_indexes(table: Table, at: str, generation: int) -> list[str]:
     return [
         f"CREATE INDEX IF NOT EXISTS {table.name}__g{generation}_{number} ON {SCHEMA}.{at} USING {index.using} "
-        f"({', '.join(index.columns)}){f' WITH ({index.options})' if index.options else ''}{' WHERE ' + index.where if index.where else ''}"
+        f"({', '.join(index.columns)}){_included(index)}"
+        f"{f' WITH ({index.options})' if index.options else ''}{f' WHERE {index.where}' if index.where else ''}"
         for number, index in enumerate(table.indexes, 1)
     ]
+
+
+def _included(index: Index) -> str:
+    return f" INCLUDE ({', '.join(index.include)})" if index.include else ""
 
 
 def empty(at: str) -> str:

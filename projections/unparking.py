@@ -82,7 +82,7 @@ async def _try(reader: Reader, engine: Engine, projection: Projection, mine: dic
         projection.fold_in_place(alone, careful=True)
         if projection.parked:
             return projection.parked[0].error
-        await fetch(engine.writer.connection, lambda: projection.wanted)
+        await fetch(engine.writer.connection, projection.wanting)
         await _write(engine, projection, [(RELEASE, mine)])
     except RowFault as fault:
         return str(fault)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from projections.magnitudes import RANGES, SINGLE, least_of
+from projections.magnitudes import COUNT_BITS, MOST, RANGES, SINGLE, least_of
 from projections.read_models.analytics import EVERYONE
 from projections.read_models.analytics_durations import Wanted
 from query_api.people import Numbers
@@ -18,8 +19,7 @@ Magnitudes = NDArray[np.uint16]
 Summary = dict[str, float | None]
 MICROS = 1_000_000  # in a second
 PERCENTS = (50, 90)
-MANY = 4000  # durations of one person
-GONE = 0xFFFF  # in the place of a magnitude: greater than any
+CELLS = 1 << 20  # people times magnitudes that are counted at a time
 _LEASTS = np.array([least_of(magnitude) for magnitude in range(RANGES)], np.int64)
 _MOSTS = np.append(_LEASTS[1:] - 1, 2**63 - 1)
 
@@ -40,9 +40,66 @@ class Part:
     """Those of somebody: summed up or known, less those that are lost.  Of what is summed up only the magnitude is known at first."""
 
     who: str
-    summed: bytes  # two bytes a magnitude, as Postgres sends them
+    summed: bytes  # tallies, as Postgres sends them
     single: Known = NONE_KNOWN
     lost: Known = NONE_KNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Ranks:
+    """Of some lists of durations: how many each has, and for each of PERCENTS the two that it lies between."""
+
+    counts: Numbers
+    magnitudes: Numbers  # four a list; -1 without any
+    nths: Numbers  # which it is of those of its magnitude, counted from 0
+
+
+class Counted:
+    """How many durations of each magnitude there are of whom."""
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self._people = len(parts)
+        # Summed up: by person, so that each can be counted where the processor has it at hand.
+        tallies = np.frombuffer(b"".join([part.summed for part in parts]), ">u2").astype(np.uint16)
+        self._ends = np.cumsum([len(part.summed) // 2 for part in parts], dtype=np.int64)
+        self._magnitudes, self._weights = tallies >> COUNT_BITS, (tallies & (MOST - 1)) + 1
+        # Known, or known to be lost.
+        known = [*(part.single for part in parts), *(part.lost for part in parts)]
+        sizes = [len(of_one.magnitudes) for of_one in known]
+        self._known = np.concatenate([NONE_KNOWN.magnitudes, *(of_one.magnitudes for of_one in known)]).astype(np.int64)
+        self._knowing = np.repeat(np.tile(np.arange(self._people), 2), np.array(sizes, np.int64))
+        self._signs = np.repeat([1, -1], [sum(sizes[: self._people]), sum(sizes[self._people :])])
+
+    def ranks(self) -> tuple[Ranks, Ranks]:
+        """Of each, and of all together."""
+        bounds = [bound for found in (self._magnitudes, self._known) if len(found) for bound in (int(found.min()), int(found.max()))] or [0]
+        low, width = min(bounds), max(bounds) - min(bounds) + 1
+        together = np.zeros((1, width), np.int64)
+        of_each = []
+        step = max(1, CELLS // width)
+        for first in range(0, self._people, step):
+            counts = self._counts(first, min(step, self._people - first), low, width)
+            of_each.append(_ranks(counts, low))
+            together += counts.sum(axis=0)
+        return _joined(of_each), _ranks(together, low)
+
+    def _counts(self, first: int, some: int, low: int, width: int) -> Numbers:
+        """By person and magnitude, for some of them: for thousands of people at once it would be a gigabyte."""
+        counts = np.empty((some, width), np.int64)
+        ends = self._ends[first : first + some].tolist()
+        for place, (begin, end) in enumerate(pairwise([int(self._ends[first - 1]) if first else 0, *ends])):
+            # Weights are added up as floats, which are exact: there are fewer than 2 ** 53.
+            counts[place] = np.bincount(self._magnitudes[begin:end] - np.uint16(low), self._weights[begin:end], width)
+        chosen = (first <= self._knowing) & (self._knowing < first + some)
+        np.add.at(counts, (self._knowing[chosen] - first, self._known[chosen] - low), self._signs[chosen])
+        return counts
+
+    def who_has(self, magnitude: int) -> list[int]:
+        """The places of those who have any of it."""
+        summed, known = np.flatnonzero(self._magnitudes == magnitude), np.flatnonzero(self._known == magnitude)
+        whose = np.append(np.searchsorted(self._ends, summed, "right"), self._knowing[known])
+        weights = np.append(self._weights[summed], self._signs[known])
+        return np.flatnonzero(np.bincount(whose, weights)).tolist()
 
 
 class Percentiles:
@@ -50,31 +107,18 @@ class Percentiles:
 
     def __init__(self, parts: Sequence[Part]) -> None:
         self._parts = parts
-        sizes = [len(part.summed) // 2 + len(part.single.magnitudes) for part in parts]
-        everything = np.empty(sum(sizes), np.uint16)
-        pieces = [everything[end - size : end] for size, end in zip(sizes, accumulate(sizes), strict=True)]
-        self._counts: list[int] = []
-        places: list[tuple[int, int]] = []
-        for part, piece in zip(parts, pieces, strict=True):
-            known = len(part.summed) // 2
-            piece[:known], piece[known:] = np.frombuffer(part.summed, ">u2"), part.single.magnitudes
-            strike(piece, part.lost.magnitudes)
-            self._counts.append(len(piece) - len(part.lost.magnitudes))
-            places += _places(piece, self._counts[-1], ascending=bool(len(part.lost.magnitudes)))
-        self._counts.append(sum(self._counts))
-        of_all = _places(everything.copy(), self._counts[-1])
-        self._magnitudes, self._nths = np.array(places + of_all, np.int64).T
+        counted = Counted(parts)
+        of_each, of_all = counted.ranks()
+        self._counts = [*of_each.counts.tolist(), *of_all.counts.tolist()]
+        self._magnitudes, self._nths = np.append(of_each.magnitudes, of_all.magnitudes), np.append(of_each.nths, of_all.nths)
         self._is_wanted = self._magnitudes >= SINGLE
-        numbers = np.repeat(np.arange(len(pieces) + 1) * RANGES, 2 * len(PERCENTS)) + self._magnitudes
+        numbers = np.repeat(np.arange(len(parts) + 1) * RANGES, 2 * len(PERCENTS)) + self._magnitudes
         self._numbers = numbers[self._is_wanted]
         # A number is a place among the parts and a magnitude: looked up of each for themselves, and for all of each who has any.
-        self._for_each = np.unique(self._numbers[self._numbers < len(pieces) * RANGES])
-        among = sorted({magnitude for magnitude, _ in of_all if magnitude >= SINGLE})
-        # Of whoever has very many, some are about there: to look for them costs more than to ask in vain.
-        for_all = [
-            who * RANGES + m for who, piece in enumerate(pieces) for m in among if len(piece) >= MANY or np.count_nonzero(piece == m)
-        ]
-        self._for_all = np.array(for_all, np.int64)
+        self._for_each = np.unique(self._numbers[self._numbers < len(parts) * RANGES])
+        among = [magnitude for magnitude in np.unique(of_all.magnitudes).tolist() if magnitude >= SINGLE]
+        # By person, as the index has them.
+        self._for_all = np.array(sorted(who * RANGES + magnitude for magnitude in among for who in counted.who_has(magnitude)), np.int64)
 
     def wanted(self) -> Wanted:
         """What the percentiles lie among, as far as a magnitude does not say it all."""
@@ -83,10 +127,12 @@ class Percentiles:
         leasts, mosts = _LEASTS[magnitudes], _MOSTS[magnitudes]
         return Wanted(numbers.tolist(), [self._parts[place].who for place in whose.tolist()], leasts.tolist(), mosts.tolist())
 
-    def summaries(self, looked_up: bytes | None, micros: Mapping[str, int]) -> list[Summary]:
+    def summaries(self, looked_up: Sequence[Mapping[str, Any]], micros: Mapping[str, int]) -> list[Summary]:
         """In seconds, of all whose sum is in `micros`, EVERYONE among them; null without any.  `looked_up`: as `analytics_durations`."""
+        found = [row["found"] for row in looked_up]
+        numbers = np.repeat(np.array([row["number"] for row in looked_up], np.int64), [len(of_one) // 8 for of_one in found])
         values = self._magnitudes.copy()
-        values[self._is_wanted] = self._picked(np.frombuffer(looked_up or b"", ">i8").reshape(-1, 2).astype(np.int64))
+        values[self._is_wanted] = self._picked(np.stack([numbers, np.frombuffer(b"".join(found), ">i8").astype(np.int64)], axis=1))
         between = values.reshape(-1, len(PERCENTS), 2).tolist()
         of_each = {who: of_one for who, *of_one in zip([*(part.who for part in self._parts), EVERYONE], self._counts, between, strict=True)}
         return [_summary(together, *of_each.get(who, (0, []))) for who, together in micros.items()]
@@ -95,10 +141,10 @@ class Percentiles:
         """Of what lies there, as many as there are and none that is lost, those whose turn it is."""
         single = self._known_among([part.single for part in self._parts])
         lost = self._known_among([part.lost for part in self._parts])
-        candidates = np.concatenate([found, single, lost])
-        weights = np.repeat([1, -1], [len(found) + len(single), len(lost)])
         # What is lost comes before its like: it is made good at once, and only what is more than that counts.
-        order = np.lexsort((weights, candidates[:, 1], candidates[:, 0]))
+        candidates = np.concatenate([lost, found, single])
+        weights = np.repeat([-1, 1], [len(lost), len(found) + len(single)])
+        order = np.lexsort((candidates[:, 1], candidates[:, 0]))
         counts = np.append(0, np.cumsum(weights[order]))
         before = counts[np.searchsorted(candidates[order, 0], self._numbers)]
         turns = np.searchsorted(np.maximum.accumulate(counts), before + self._nths[self._is_wanted] + 1)
@@ -110,9 +156,17 @@ class Percentiles:
         magnitudes = np.concatenate([NONE_KNOWN.magnitudes, *(of_one.magnitudes for of_one in known)]).astype(np.int64)
         values = np.concatenate([NONE_KNOWN.numbers, *(of_one.numbers for of_one in known)])
         numbers = np.repeat(np.arange(len(known)) * RANGES, [len(of_one.magnitudes) for of_one in known]) + magnitudes
-        for_each, for_all = np.isin(numbers, self._for_each), np.isin(numbers, self._for_all)
+        for_each, for_all = _among(numbers, self._for_each), _among(numbers, self._for_all)
         of_all = len(known) * RANGES + magnitudes[for_all]
         return np.stack([np.append(numbers[for_each], of_all), np.append(values[for_each], values[for_all])], axis=1)
+
+
+def _among(numbers: Numbers, ordered: Numbers) -> NDArray[np.bool_]:
+    """Which of them are among these."""
+    if not len(ordered):
+        return np.zeros(len(numbers), np.bool_)
+    found: NDArray[np.bool_] = ordered[np.searchsorted(ordered, numbers).clip(max=len(ordered) - 1)] == numbers
+    return found
 
 
 def magnitudes_of(numbers: Numbers) -> Magnitudes:
@@ -120,37 +174,23 @@ def magnitudes_of(numbers: Numbers) -> Magnitudes:
     return (np.searchsorted(_LEASTS, numbers, "right") - 1).astype(np.uint16)
 
 
-def strike(found: Magnitudes, gone: Magnitudes) -> None:
-    """Of those found some are GONE, each as often as it is told; then they ascend."""
-    if not len(gone):
-        return
-    found.sort()
-    gone = np.sort(gone)
-    nth_of_its_kind = np.arange(len(gone)) - np.searchsorted(gone, gone)
-    rest = len(found) - len(gone)
-    found[:rest] = np.delete(found, np.searchsorted(found, gone) + nth_of_its_kind)
-    found[rest:] = GONE
+def _ranks(counts: Numbers, low: int) -> Ranks:
+    """`counts`: by list, and by magnitude from `low` on."""
+    up_to = np.cumsum(counts)  # through all lists, so that one search finds the places in all of them
+    ends = up_to.reshape(counts.shape)[:, -1]
+    before = np.append(0, ends[:-1])
+    of_each = ends - before
+    lower = (of_each[:, None] - 1) * np.array(PERCENTS) // 100
+    ranks = np.stack([lower, np.minimum(lower + 1, of_each[:, None] - 1)], axis=2).reshape(len(counts), 2 * len(PERCENTS))
+    places = np.searchsorted(up_to, before[:, None] + ranks, "right")
+    magnitudes = np.where(of_each[:, None] > 0, places % counts.shape[1] + low, -1)
+    nths = before[:, None] + ranks - np.append(0, up_to)[places]
+    return Ranks(of_each, magnitudes.ravel(), nths.ravel())
 
 
-def _places(found: Magnitudes, count: int, *, ascending: bool = False) -> list[tuple[int, int]]:
-    """For each percentile the two magnitudes it lies between, and which it is of those that have this magnitude, counted from 0.
-
-    `found`: as many as count, and others that are GONE.  Unless they ascend, they are put in another order.
-    """
-    if not count:
-        return [(-1, 0)] * (2 * len(PERCENTS))
-    places, begin = [], 0
-    for percent in PERCENTS:
-        lower = (count - 1) * percent // 100
-        upper = min(lower + 1, count - 1)
-        if not ascending:
-            found[begin:].partition(lower - begin)  # much faster than both ranks in one call, or sorting
-        least, following = int(found[lower]), int(found[upper] if ascending else found[upper:].min())
-        smaller = found[:lower].searchsorted(found[lower]) if ascending else np.count_nonzero(found[:lower] < least)
-        nth = lower - int(smaller)
-        places += [(least, nth), (following, nth + upper - lower if following == least else 0)]
-        begin = lower
-    return places
+def _joined(found: Sequence[Ranks]) -> Ranks:
+    columns = [(ranks.counts, ranks.magnitudes, ranks.nths) for ranks in found]
+    return Ranks(*map(np.concatenate, zip(*columns, strict=True))) if found else _ranks(np.zeros((0, 1), np.int64), 0)
 
 
 def _summary(micros: int, count: int, between: Sequence[tuple[int, int]]) -> Summary:

@@ -67,7 +67,7 @@ class Totals:
 
 def percentiles(name: str, singles: Singles, rows: Sequence[Row]) -> Percentiles:
     """Of one of DURATIONS.  `rows`: as `analytics_sums` gives them."""
-    of_days = {str(row["assignee_id"]): row[f"{name}s"] or b"" for row in rows}
+    of_days = {row["assignee_id"]: row[f"{name}s"] or b"" for row in rows}
     single, lost = singles.durations(name, 1), singles.durations(name, -1)
     people = sorted({*of_days, *single, *lost})
     return Percentiles([Part(who, of_days.get(who, b""), single.get(who, NONE_KNOWN), lost.get(who, NONE_KNOWN)) for who in people])

@@ -2,7 +2,7 @@
 
 Figures are those of the tasks as they were at the period's end.  Summed up is when tasks were created, when they were completed,
 and when they changed: a state at a moment is what it is now less what has changed since.  What a period covers of a slot of time in
-part is read from single rows.  How, and why so: decision records 0023 and 0031.
+part is read from single rows.  How, and why so: decision records 0023, 0031 and 0035.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from operator import attrgetter
 from typing import Annotated
 
 from projections.columns import Id, Ids, Rendered, Small, SqlType, Time, Whole
+from projections.magnitudes import NO_TALLIES
 from projections.packing import Packing
 from projections.read_models.tasks import PRIORITIES, STATUSES
 from projections.registry import Index, read_model
@@ -18,7 +19,7 @@ from projections.rows import Row
 from projections.times import micros
 
 Day = Annotated[str, SqlType("date")]  # of UTC
-Magnitudes = Annotated[str, SqlType("bytea")]  # `\x` and 4 hexadecimal digits for that of each microsecond count, in ascending order
+Tallies = Annotated[str, SqlType("bytea")]  # of microsecond counts, as `projections/magnitudes.py` has them
 Packed = Annotated[str, SqlType("bytea")]
 
 ALL_TAGS = "00000000-0000-0000-0000-000000000000"  # stands for any tag and none
@@ -32,6 +33,7 @@ COMPLETED = ("completed", "due", "on_time", "estimated")
 LARGE = ("accuracy", "lead_seconds", "lead_micros", "cycle_seconds", "cycle_micros")  # of the completed ones too
 STATE = (*STATUSES, *PRIORITIES, "overdue")  # what a task is counted as at a moment
 IN_STATE = Packing(**dict.fromkeys(STATE, "i4"))
+# Those of one width stand side by side: they are added up together.
 SUMS = Packing(**dict.fromkeys(("created", *STATE, *COMPLETED), "i4"), **dict.fromkeys(LARGE, "i8"))
 # `on_time`: 2: it was not due.  What there is not is -1.
 FACTS = Packing(who="V16", created_at="i8", completed_at="i8", lead="i8", cycle="i8", accuracy="i8", on_time="i4")
@@ -75,15 +77,21 @@ def _bytes_of(uuid: str) -> bytes:
 
 @read_model(
     "analytics",
-    version=4,
+    version=5,
     key="task_id",
     indexes=[
         Index(("organization_id", "created_at"), where="NOT deleted"),
         Index(("organization_id", "completed_at"), where="NOT deleted AND completed_at IS NOT NULL"),
         Index(("organization_id", "overdue_at"), where="NOT deleted AND overdue_at IS NOT NULL"),
-        # With the moment, so that what is of another time is passed over in the index.
-        Index(("organization_id", "assignee_id", "lead", "completed_at"), where="NOT deleted AND lead IS NOT NULL"),
-        Index(("organization_id", "assignee_id", "cycle", "completed_at"), where="NOT deleted AND cycle IS NOT NULL"),
+        # With the moment and the tags, so that what is of another time or has another tag is passed over in the index.
+        *(
+            Index(
+                ("organization_id", "assignee_id", duration, "completed_at"),
+                where=f"NOT deleted AND {duration} IS NOT NULL",
+                include=("tag_ids",),
+            )
+            for duration in ("lead", "cycle")
+        ),
     ],
 )
 class FactsRow(Row):
@@ -210,8 +218,8 @@ class SpanRow(Row):
     lead_micros: int = 0
     cycle_seconds: int = 0
     cycle_micros: int = 0
-    leads: Magnitudes = "\\x"
-    cycles: Magnitudes = "\\x"
+    leads: Tallies = NO_TALLIES
+    cycles: Tallies = NO_TALLIES
     packed: Annotated[Packed, Rendered(packed_sums)] = ""
 
 

@@ -9,12 +9,12 @@ from projections.read_models.analytics import ALL_TAGS
 from projections.read_models.analytics_figures import TAG, Period, parts_of
 from projections.texts import folded
 
-VALUES = ("leads", "cycles")  # by magnitude
+VALUES = ("leads", "cycles")
 # What a span's sums count for: of the states that tasks are in, of what is overdue, of the period.  One byte each, one more than it is.
 OF_PERIOD, BOTH_LESS, STATE_LESS, LATE_LESS = b"\1\1\2", b"\0\0\1", b"\0\1\1", b"\1\0\1"
 # By person, as the key has it: each is added up on the way, and nothing has to be found again.
 _SUMS = """
-    SELECT p.assignee_id, p.packed AS state, s.sums, {values}
+    SELECT p.assignee_id::text, p.packed AS state, s.sums, {values}
     FROM read_models.analytics_people p
     CROSS JOIN LATERAL (
         SELECT string_agg(r.weights || d.packed, '') AS sums, {of_values}
@@ -42,8 +42,8 @@ _STATEMENTS = {
 
 
 def sums(organization_id: UUID, period: Period, *, assignee_id: UUID | None, tag: str | None) -> tuple[str, dict[str, Any]]:
-    """Rows: an assignee's id, or NOBODY; state (IN_STATE, now); sums (each the three weights and SUMS; may be null); and VALUES (two
-    bytes a magnitude; may be null).
+    """Rows: an assignee's id, or NOBODY; state (IN_STATE, now); sums (each the three weights and SUMS; may be null); and VALUES
+    (tallies; may be null).
     """
     parts = parts_of(period, tag)
     less = [(parts.later, BOTH_LESS)] if parts.is_past else [(parts.later, STATE_LESS), (parts.due_later, LATE_LESS)]

@@ -38,7 +38,7 @@ from query_api.singles import Singles
 
 router = Router(prefix="/analytics", tags=["analytics"])
 DEFAULT_PERIOD = timedelta(days=30)
-LARGE_BYTES = 1 << 18  # of magnitudes: more would keep all other requests waiting
+LARGE_BYTES = 1 << 20  # of tallies: more would keep all other requests waiting
 Done = TypeVar("Done")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
@@ -99,19 +99,19 @@ async def analytics(query: Annotated[AnalyticsQuery, Query()], call: QueryCall) 
         asking = ask(*sums(call.organization_id, asked.period, assignee_id=asked.assignee_id, tag=asked.tag))
         rows, (singles, in_buckets) = await asyncio.gather(asking, _at_once(lambda: _singles_and_series(row, asked)))
         lead = await _percentiles("lead", singles, rows)
-        (leads,), cycle = await asyncio.gather(
+        leads, cycle = await asyncio.gather(
             ask(*durations("lead", call.organization_id, asked.period, asked.tag, lead.wanted())),
             _percentiles("cycle", singles, rows),
         )
 
         def totalled() -> tuple[Totals, list[Summary]]:
             totals = Totals(row, singles, rows)
-            return totals, lead.summaries(leads["looked_up"], totals.micros("lead"))
+            return totals, lead.summaries(leads, totals.micros("lead"))
 
-        (cycles,), (totals, of_lead) = await asyncio.gather(
+        cycles, (totals, of_lead) = await asyncio.gather(
             ask(*durations("cycle", call.organization_id, asked.period, asked.tag, cycle.wanted())), _at_once(totalled)
         )
-        of_cycle = cycle.summaries(cycles["looked_up"], totals.micros("cycle"))
+        of_cycle = cycle.summaries(cycles, totals.micros("cycle"))
         return {**totals.figures({"lead": of_lead, "cycle": of_cycle}), "series": in_buckets}
 
     row, body = await read_further(call, _figures(asked, call), further)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from projections.rows import Journal, Row, Rows
+from projections.rows import Beside, Journal, Row, Rows
 
 
 class Box(Row):
@@ -24,6 +24,19 @@ class Tally(Row):
 
     name: str
     n: int = 0
+
+
+class Added:
+    """What a batch adds to a tally, and how often it was stated."""
+
+    times = 0
+
+    def __init__(self) -> None:
+        self.n = 0
+
+    def settle(self, key: str, rows: Rows[Tally]) -> None:
+        Added.times += 1
+        rows.add(key, n=self.n)
 
 
 Step = tuple[str, str, Any]
@@ -113,6 +126,36 @@ def test_what_a_change_does_beside_it_waits_for_rows_of_its_own() -> None:
     assert tallies.rows.wanted() == ["red"]
     tallies.flush(0)
     assert tallies.stored == {"red": ("red", 50), "blue": ("blue", 8)}
+
+
+def test_what_is_gathered_is_stated_once_when_the_rows_that_tell_of_it_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Added, "times", 0)
+    boxes, tallies = FakeTable(Box), FakeTable(Tally)
+    boxes.stored, tallies.stored = {"a": ("a", "red", 1), "b": ("b", "red", 1)}, {"red": ("red", 5)}
+    boxes.rows.beside = {Box: boxes.rows, Tally: tallies.rows}.__getitem__
+
+    def counting(row: Box, beside: Beside) -> None:
+        beside(Tally).gather(row.color, Added).n += 1
+
+    boxes.rows.put(Box("c", "blue"))
+    for key in "abc":
+        boxes.rows.change(key, counting)
+    tallies.rows.settle()
+    boxes.flush(0)
+    tallies.rows.settle()
+    tallies.flush(0)
+    assert tallies.stored == {"red": ("red", 7), "blue": ("blue", 1)}
+    assert Added.times == 2
+
+
+def test_what_was_gathered_is_not_lost_unnoticed_but_forgotten_with_the_rest() -> None:
+    rows: Rows[Tally] = Rows(Tally, ("name",), complete=True)
+    rows.gather("a", Added).n += 1
+    with pytest.raises(AssertionError, match="settled first"):
+        rows.take(0)
+    rows.forget()
+    rows.settle()
+    assert rows.take(0) == ([], [])
 
 
 def test_a_change_begins_a_row_where_all_else_has_a_default_and_else_does_nothing() -> None:

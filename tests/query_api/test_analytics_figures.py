@@ -63,8 +63,8 @@ def answered(connection: psycopg.Connection[Any], home: Site, asked: Question) -
     summaries = {}
     for duration in DURATIONS:
         of_each = percentiles(duration, singles, of_days)
-        (found,) = rows(*durations(duration, home.id, period, chosen["tag"], of_each.wanted()))
-        summaries[duration] = of_each.summaries(found["looked_up"], totals.micros(duration))
+        found = rows(*durations(duration, home.id, period, chosen["tag"], of_each.wanted()))
+        summaries[duration] = of_each.summaries(found, totals.micros(duration))
     starts = bucket_starts(asked.began, asked.ended or asked.now, asked.zone, asked.bucket)  # type: ignore[arg-type]
     assert starts is not None
     return {**totals.figures(summaries), "series": series(row["days"], singles, starts, parts_of(period, name).whole.whole)}
