@@ -100,8 +100,7 @@ class Engine:
 
     async def _prepare(self, projections: Sequence[Projection], batch: Batch) -> Prepared:
         try:
-            for projection in projections:
-                projection.fold(batch)
+            await self._fold(projections, batch)
             await fetch(self._fetching, lambda: [wanted for p in projections for wanted in p.wanting()])
             taken = [p.take() for p in projections]
             changes = [change for of_one, _ in taken for change in of_one]
@@ -110,6 +109,23 @@ class Engine:
         except BaseException:
             _forget(projections)
             raise
+
+    async def _fold(self, projections: Sequence[Projection], batch: Batch) -> None:
+        """If an event fails, memory begins again, and each event is done by itself."""
+        try:
+            for projection in projections:
+                projection.fold_in_place(batch, careful=False)
+        except RowFault:
+            raise  # each was done by itself already
+        except Exception as error:  # noqa: BLE001 - a projector may raise anything; the careful pass finds which event it was
+            log.warning(
+                "projection.event_failed", models=[p.name for p in projections], after=batch.after, upto=batch.upto, error=str(error)
+            )
+            # Until the batch before is in the database, memory alone has its rows, and knows what it parked.
+            await self.drain()
+            _forget(projections)
+            for projection in projections:
+                projection.fold_in_place(batch, careful=True)
 
     async def _narrow(self, projections: Sequence[Projection], batch: Batch, fault: RowFault) -> None:
         """Find out whose fault it is, and which event's."""

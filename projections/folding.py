@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 
 
 class Projection:
-    """A target with its rows in memory.  `fold` changes memory only; `take` hands the outcome to the database."""
+    """A target with its rows in memory.  `fold_in_place` changes memory only; `take` hands the outcome to the database."""
 
     def __init__(
         self,
@@ -56,20 +56,12 @@ class Projection:
     def name(self) -> str:
         return self.target.model.name
 
-    def fold(self, batch: Batch) -> None:
-        """State what the batch does to the rows.  An event that fails is in `parked` afterwards, and has done nothing.
-
-        Whatever was folded before must have been taken: if an event fails, memory begins again.
-        """
-        try:
-            self.fold_in_place(batch, careful=False)
-        except Exception as error:  # noqa: BLE001 - a projector may raise anything; the careful pass finds which event it was
-            log.warning("projection.event_failed", model=self.name, after=batch.after, upto=batch.upto, error=str(error))
-            self.forget()
-            self.fold_in_place(batch, careful=True)
-
     def fold_in_place(self, batch: Batch, *, careful: bool) -> None:
-        """As `fold`, on top of what is not taken yet.  Unless `careful`, a projector's error comes through and memory is spoilt."""
+        """State what the batch does to the rows, on top of what is not taken yet.
+
+        `careful`: an event that fails is in `parked` afterwards, and has done nothing; else a projector's error comes through and memory
+        is spoilt.  Errors: RowFault, if what is stated fails only when it is done; memory is spoilt then.
+        """
         skips = any(batch.after < position <= batch.upto for position in self.state.skipped)
         if careful or skips or self.blocked or batch.undecodable:
             self._fold_carefully(batch)
@@ -138,8 +130,8 @@ class Projection:
     def wanting(self) -> list[tuple[Target, Table, Rows[Any]]]:
         """Where rows are still to be fetched, once all is stated that was gathered so far.  Errors: RowFault."""
         with blaming_rows():
-            for _, rows in self.rows.values():
-                rows.settle()
+            while sum(rows.settle() for _, rows in self.rows.values()):
+                pass  # what is stated of one table may be gathered for another
         return [(self.target, table, rows) for table, rows in self.rows.values() if rows.is_waiting]
 
     def committed(self, upto: int, parked: Sequence[Parked]) -> None:

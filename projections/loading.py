@@ -72,6 +72,9 @@ class Loader:
         async for batch in self._batches(projection, goal):
             try:
                 projection.fold_in_place(batch, careful=careful)
+            except RowFault:
+                projection.folded = batch.upto  # somewhere up to there it is
+                raise
             except Exception as error:
                 raise _EventFailed from error
             if projection.is_choked:

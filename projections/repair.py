@@ -131,11 +131,19 @@ class Repair:
             for project, table in self._model.projectors[event.topic]:
                 try:
                     project(event, found[table.name])
-                    for rows in found.values():
-                        rows.settle()
                 except Exception as error:  # noqa: BLE001 - a projector may raise anything; the fold parks the event
                     log.warning("repair.event_failed", model=self._model.name, position=event.position, error=str(error))
+            while sum(self._has_settled(rows, event.position) for rows in found.values()):
+                pass
         return {name: frozenset(rows.touched) for name, rows in found.items()}
+
+    def _has_settled(self, rows: OwnRows, position: int) -> bool:
+        """Whether there was anything; what fails is known to be touched by then."""
+        try:
+            return rows.settle()
+        except Exception as error:  # noqa: BLE001 - as above
+            log.warning("repair.event_failed", model=self._model.name, position=position, error=str(error))
+            return True
 
     def _projection(self, state: State, left_out: set[int], own: dict[str, frozenset[Any]]) -> Projection:
         """Empty, from the log's beginning."""
@@ -178,6 +186,8 @@ class Repair:
                 projection.fold_in_place(batch, careful=careful)
                 projection.wanting()  # nothing: it is complete
             except Exception as error:
+                if careful:  # it failed only when it was done, and which event it was is not told
+                    raise RebuildFailed(f"an event from {batch.after + 1} to {batch.upto} cannot be projected: {error}") from error
                 raise _EventFailed from error
             if projection.changed_count > ROWS_IN_MEMORY:
                 raise RebuildFailed("too many rows depend on each other: rebuild the whole read model")

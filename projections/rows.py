@@ -106,18 +106,17 @@ class Rows(Generic[R]):
 
     def gather(self, key: Any, kind: type[G], /) -> G:
         """The same object until it is settled, for sums that many events add to.  In a `change` only: an event that fails adds nothing."""
-        if (found := self._gathered.get(key)) is None:
-            found = self._gathered[key] = kind()
-        return cast("G", found)
+        return cast("G", self._gathered.get(key) or self._gathered.setdefault(key, kind()))
 
     # What the engine does.
 
-    def settle(self) -> None:
-        """State what has been gathered."""
+    def settle(self) -> bool:
+        """State what has been gathered; answers whether there was anything.  If that fails, the rest stays gathered."""
+        was_any = bool(self._gathered)
         while self._gathered:
-            gathered, self._gathered = self._gathered, {}
-            for key, of_one in gathered.items():
-                of_one.settle(key, self)
+            key, of_one = self._gathered.popitem()
+            of_one.settle(key, self)
+        return was_any
 
     def wanted(self) -> list[Any]:
         """Keys whose rows must be fetched before the batch can be written."""

@@ -11,7 +11,7 @@ from uuid import UUID
 from domain.kernel.aggregate import MISSING, EventType, Field, Root, event_types
 from projections.columns import Id, Time
 from projections.registry import Model, Registry
-from projections.rows import Row, Rows
+from projections.rows import Beside, Row, Rows
 from tests.projections.history import Recorded
 
 ENVELOPE = {"originator_id", "originator_version", "timestamp"}
@@ -50,10 +50,25 @@ class Temper:
     refuses: frozenset[str] = frozenset()  # texts
     complaint: str = "cannot bear"
     spoils: frozenset[str] = frozenset()  # texts of which it makes what no column can hold
+    trips: frozenset[str] = frozenset()  # stars of those, when the row is there
+    trips_late: frozenset[str] = frozenset()  # likewise, but only when all has been folded
 
     def judge(self, text: str) -> None:
         if text in self.refuses:
             raise ValueError(f"{self.complaint} {text!r}")
+
+    def meet(self, by: list[str], beside: Beside, words: type[Row]) -> None:
+        if self.trips.intersection(by):
+            raise ValueError(f"tripped over {by}")
+        if self.trips_late.intersection(by):
+            beside(words).gather("a word", Pitfall)
+
+
+class Pitfall:
+    """Gathered, and not to be stated."""
+
+    def settle(self, key: str, rows: Rows[Any]) -> None:
+        raise ValueError(f"fell into {key}")
 
 
 @dataclass
@@ -122,6 +137,8 @@ def declared(*, version: int = 1, extra_column: bool = False) -> Notes:
     @registry.projects(Note.Starred, into=row_class)
     def starred(event: Any, rows: Rows[Any]) -> None:
         rows.add(event.stream_id, stars=len(event.data.by))
+        if temper.trips or temper.trips_late:
+            rows.change(event.stream_id, lambda _, beside: temper.meet(event.data.by, beside, WordRow))
 
     @registry.projects(Note.Written, into=WordRow)
     def counted(event: Any, rows: Rows[WordRow]) -> None:

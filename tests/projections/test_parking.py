@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -9,6 +10,7 @@ import pytest
 
 from projections import admin, folding, loading
 from projections.connections import connect
+from projections.writing import Prepared
 from tests.conftest import Database
 from tests.projections.desk import bench, checkpoint, projected, reached, rebuilt, rows, running
 from tests.projections.history import Recorded, append
@@ -118,6 +120,47 @@ async def test_a_row_of_which_no_text_can_be_made_is_parked_by_a_rebuild_too(
     job = await rebuilt(database.app_url, notes.models, "notes")
     assert (job["status"], rows(database.app_url, notes.notes)) == ("completed", live), job
     assert [e["position"] for e in await parked(database.app_url)] == before == [2]
+
+
+@pytest.mark.parametrize("trips", ["trips", "trips_late"])
+@pytest.mark.parametrize("read_events", [3, 1000])
+async def test_what_fails_only_when_it_is_done_is_parked_alone_live_and_in_a_rebuild(
+    database: Database, notes: Notes, trips: str, read_events: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "READ_EVENTS", read_events)
+    setattr(notes.temper, trips, frozenset({"oaf"}))
+    facts = [wrote(ONE, "one"), wrote(TWO, "two"), starred(ONE), starred(TWO, "oaf"), starred(TWO), starred(ONE), wrote(THREE, "three")]
+    await projected(database.app_url, notes.models, append(database.app_url, *facts))
+    assert texts(database.app_url, notes) == {str(ONE): ("one", 2), str(TWO): ("two", 0), str(THREE): ("three", 0)}
+    live, before = rows(database.app_url, notes.notes), await parked(database.app_url)
+    assert [(e["position"], e["waiting"]) for e in before] == [(4, 1)]
+    async with asyncio.timeout(30):
+        assert (await rebuilt(database.app_url, notes.models, "notes"))["status"] == "completed"
+    assert rows(database.app_url, notes.notes) == live
+    assert [(e["position"], e["waiting"]) for e in await parked(database.app_url)] == [(4, 1)]
+
+
+async def test_an_event_fails_while_the_batch_before_is_being_written(
+    database: Database, notes: Notes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What that has made of rows is in memory alone: it must be written before memory begins again."""
+    notes.temper.refuses = frozenset({"boom"})
+    append(database.app_url, wrote(ONE, "one"), starred(ONE), starred(ONE), wrote(TWO, "boom"))
+    async with bench(database.app_url, notes.models) as at_hand:
+        projection, writer, may_commit = await at_hand.live(notes.notes), at_hand.engine.writer, asyncio.Event()
+        commit = writer.commit
+
+        async def late(prepared: Prepared) -> None:
+            await may_commit.wait()
+            await commit(prepared)
+
+        monkeypatch.setattr(writer, "commit", late)
+        await at_hand.push([projection], 2)
+        asyncio.get_running_loop().call_later(0.2, may_commit.set)
+        await at_hand.push([projection], 2)
+        await at_hand.engine.drain()
+    assert texts(database.app_url, notes) == {str(ONE): ("one", 2)}
+    assert [event["position"] for event in await parked(database.app_url)] == [4]
 
 
 async def test_a_row_that_is_missing_is_a_warning_not_a_failure(database: Database, notes: Notes) -> None:
