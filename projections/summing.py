@@ -8,8 +8,9 @@ there are must not follow from what was a batch.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable
 from operator import attrgetter
+from typing import Any
 
 from projections.magnitudes import magnitude, with_one, without_one
 from projections.periods import SPANS, SPANS_OF_TAGS, begin_of, slot_of
@@ -83,46 +84,37 @@ def _add(row: PersonRow | SpanRow, amounts: dict[str, int]) -> None:
 
 
 class Sums:
-    """Of people and of time, and quarters of days: what happens to them at a moment."""
+    """Of people and of time, and quarters of days: what happens to them at a moment, place by place."""
 
     def __init__(self, at: str, beside: Beside) -> None:
         self._at = at
         self._people, self._spans, self._days = beside(PersonRow), beside(SpanRow), beside(DayRow)
 
-    def created(self, facts: FactsRow, sign: int) -> None:
+    def created(self, facts: FactsRow, place: Place, sign: int) -> None:
         """A task, `sign` times, when it was created."""
-        slot = slot_of(facts.created_at[:13])
-        for place in _places(facts):
-            self._of_slot(place, slot).amounts["created"] += sign
-            self._quarter(place, facts.created_at, "created", sign)
+        self._of_slot(place, facts.created_at).amounts["created"] += sign
 
-    def in_state(self, facts: FactsRow, sign: int) -> None:
+    def created_in_quarter(self, facts: FactsRow, place: Place, sign: int) -> None:
+        """Likewise."""
+        self._quarter(place, facts.created_at, "created", sign)
+
+    def in_state(self, facts: FactsRow, place: Place, sign: int) -> None:
         """Of this status and priority from now on."""
-        slot = slot_of(self._at[:13])
-        for place in _places(facts):
-            for amounts in (self._people.gather(place, _OfPerson).amounts, self._of_slot(place, slot).amounts):
-                amounts[facts.status] += sign
-                amounts[facts.priority] += sign
+        for amounts in (self._people.gather(place, _OfPerson).amounts, self._of_slot(place, self._at).amounts):
+            amounts[facts.status] += sign
+            amounts[facts.priority] += sign
 
-    def overdue(self, facts: FactsRow, sign: int) -> None:
+    def overdue(self, facts: FactsRow, place: Place, sign: int) -> None:
         """From now on or, if it is due only later, from then on."""
-        if facts.overdue_at is None:
-            return
-        slot = slot_of(max(facts.overdue_at, self._at)[:13])
-        for place in _places(facts):
+        if facts.overdue_at is not None:
             self._people.gather(place, _OfPerson).amounts["overdue"] += sign
-            self._of_slot(place, slot).amounts["overdue"] += sign
+            self._of_slot(place, max(facts.overdue_at, self._at)).amounts["overdue"] += sign
 
-    def completed(self, facts: FactsRow, sign: int) -> None:
+    def completed(self, facts: FactsRow, place: Place, sign: int) -> None:
         """When, how fast and how well it was done."""
         if facts.completed_at is None:
             return
-        slot = slot_of(facts.completed_at[:13])
-        for place in _places(facts):
-            self._completed(facts, self._of_slot(place, slot), sign)
-            self._quarter(place, facts.completed_at, "completed", sign)
-
-    def _completed(self, facts: FactsRow, of_slot: _OfSlot, sign: int) -> None:
+        of_slot = self._of_slot(place, facts.completed_at)
         amounts = of_slot.amounts
         amounts["completed"] += sign
         if facts.on_time is not None:
@@ -137,36 +129,46 @@ class Sums:
                 amounts[f"{name}_micros"] += sign * (duration % MICROS)
                 of_slot.tallies[f"{name}s", magnitude(duration)] += sign
 
-    def _of_slot(self, place: Place, slot: int) -> _OfSlot:
-        return self._spans.gather((*place, slot), _OfSlot)
+    def completed_in_quarter(self, facts: FactsRow, place: Place, sign: int) -> None:
+        """When it was done."""
+        if facts.completed_at is not None:
+            self._quarter(place, facts.completed_at, "completed", sign)
+
+    def _of_slot(self, place: Place, at: str) -> _OfSlot:
+        return self._spans.gather((*place, slot_of(at[:13])), _OfSlot)
 
     def _quarter(self, place: Place, at: str, column: str, sign: int) -> None:
-        organization_id, tag_id, assignee_id = place
         quarter = int(at[11:13]) * 4 + int(at[14:16]) // 15
-        for who in (EVERYONE, assignee_id):
-            self._days.gather((organization_id, tag_id, who, at[:10]), _OfDay).quarters[column, quarter] += sign
+        self._days.gather((*place, at[:10]), _OfDay).quarters[column, quarter] += sign
 
 
-# What each part of it follows from (and from when the task was created, which does not change): most events change few.
-_PLACE = ("organization_id", "assignee_id", "tag_ids", "deleted")
-_PARTS = (
-    (attrgetter(*_PLACE), Sums.created),
-    (attrgetter(*_PLACE, "status", "priority"), Sums.in_state),
-    (attrgetter(*_PLACE, "overdue_at"), Sums.overdue),
-    (attrgetter(*_PLACE, "completed_at", "on_time", "accuracy", "lead", "cycle"), Sums.completed),
+Telling = Callable[[Sums, FactsRow, Place, int], None]
+# What each part of it follows from, beside where a task is summed up and when it was created, which does not change.
+_OF_PLACES: tuple[tuple[Callable[[FactsRow], Any], Telling], ...] = (
+    (lambda facts: None, Sums.created),
+    (attrgetter("status", "priority"), Sums.in_state),
+    (attrgetter("overdue_at"), Sums.overdue),
+    (attrgetter("completed_at", "on_time", "accuracy", "lead", "cycle"), Sums.completed),
+)
+_OF_DAYS: tuple[tuple[Callable[[FactsRow], Any], Telling], ...] = (
+    (lambda facts: None, Sums.created_in_quarter),
+    (attrgetter("completed_at"), Sums.completed_in_quarter),
 )
 
 
 def count(before: FactsRow, after: FactsRow, beside: Beside) -> None:
     """State what it does to the sums that from its `since` on a task is `after` and no more `before`."""
     sums = Sums(after.since, beside)
-    for follows_from, state in _PARTS:
-        if follows_from(before) == follows_from(after):
-            continue
-        if not before.deleted:
-            state(sums, before, -1)
-        if not after.deleted:
-            state(sums, after, 1)
+    for whose, parts in ((_people, _OF_PLACES), (_people_and_everyone, _OF_DAYS)):
+        were, are = _places(before, whose), _places(after, whose)
+        # What stays where it was is left alone, unless it is something else there.
+        left, entered = ([place for place in some if place not in others] for some, others in ((were, are), (are, were)))
+        for follows_from, tell in parts:
+            is_same = follows_from(before) == follows_from(after)
+            for place in left if is_same else were:
+                tell(sums, before, place, -1)
+            for place in entered if is_same else are:
+                tell(sums, after, place, 1)
 
 
 def is_overdue(facts: FactsRow, at: str) -> bool:
@@ -174,7 +176,16 @@ def is_overdue(facts: FactsRow, at: str) -> bool:
     return facts.overdue_at is not None and facts.overdue_at <= at
 
 
-def _places(facts: FactsRow) -> Iterator[Place]:
-    """Where it is summed up."""
-    for tag_id in (ALL_TAGS, *facts.tag_ids):
-        yield facts.organization_id, tag_id, facts.assignee_id
+def _people(facts: FactsRow) -> tuple[str, ...]:
+    return (facts.assignee_id,)
+
+
+def _people_and_everyone(facts: FactsRow) -> tuple[str, ...]:
+    return (EVERYONE, facts.assignee_id)
+
+
+def _places(facts: FactsRow, whose: Callable[[FactsRow], tuple[str, ...]]) -> list[Place]:
+    """Where it is summed up; nowhere if it is deleted."""
+    if facts.deleted:
+        return []
+    return [(facts.organization_id, tag_id, who) for tag_id in (ALL_TAGS, *facts.tag_ids) for who in whose(facts)]

@@ -38,7 +38,7 @@ from query_api.singles import Singles
 
 router = Router(prefix="/analytics", tags=["analytics"])
 DEFAULT_PERIOD = timedelta(days=30)
-LARGE_BYTES = 1 << 20  # of tallies: more would keep all other requests waiting
+LARGE_BYTES, MANY_PEOPLE = 1 << 20, 100  # to count more than that at once would keep all other requests waiting
 Done = TypeVar("Done")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
@@ -139,7 +139,7 @@ async def _at_once(work: Callable[[], Done]) -> Done:
 
 
 async def _percentiles(name: str, singles: Singles, rows: Sequence[Mapping[str, Any]]) -> Percentiles:
-    if sum(len(row[f"{name}s"] or b"") for row in rows) < LARGE_BYTES:
+    if len(rows) <= MANY_PEOPLE and sum(len(row[f"{name}s"] or b"") for row in rows) < LARGE_BYTES:
         return percentiles(name, singles, rows)
     return await asyncio.to_thread(percentiles, name, singles, rows)
 

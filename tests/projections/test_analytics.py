@@ -87,6 +87,26 @@ async def test_what_is_counted_and_taken_back_leaves_no_trace(database: Database
         assert people == (2,)
 
 
+async def test_what_stays_where_it_was_is_not_written_again(database: Database) -> None:
+    """Each row is told by the transaction that wrote it last."""
+    tables = {"spans": "span, slot", "people": "true", "days": "day"}
+    written = " UNION ALL ".join(
+        f"SELECT '{table}', row(tag_id, assignee_id, {key})::text, xmin::text FROM read_models.analytics_{table} WHERE {{{table}}}"
+        for table, key in tables.items()
+    )
+    done = revised(ONE, "task.moved", status="done", completed_at=datetime.now(UTC))
+    with await rows_after(database, created(ONE, assignee_id=BOB), done) as connection:
+        of_all_tags = written.format(**dict.fromkeys(tables, f"tag_id = '{ALL_TAGS}'")) + " ORDER BY 1, 2"
+        before = connection.execute(of_all_tags).fetchall()
+    with await rows_after(database, revised(ONE, tag_ids=[TAG])) as connection:
+        assert connection.execute(of_all_tags).fetchall() == before
+        of_everyone = written.format(spans="false", people="false", days=f"assignee_id = '{EVERYONE}'") + " ORDER BY 1, 2"
+        before = connection.execute(of_everyone).fetchall()
+    with await rows_after(database, revised(ONE, assignee_id=ANN)) as connection:
+        assert connection.execute(of_everyone).fetchall() == before
+        assert len(before) == 2  # of all tags and of the one
+
+
 async def test_only_what_counts_otherwise_makes_it_past(database: Database) -> None:
     now = datetime.now(UTC)
     facts = [

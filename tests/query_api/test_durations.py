@@ -38,7 +38,7 @@ class Person(NamedTuple):
         return [*(Counter([*self.summed, *self.single]) - Counter(self.lost)).elements()]
 
     def part(self) -> Part:
-        """As Postgres sends them: of those that are summed up the magnitudes alone."""
+        """As Postgres sends them: of those that are summed up the tallies alone."""
         return Part(self.who, tallies(self.summed), known(self.single), known(self.lost))
 
 

@@ -123,7 +123,8 @@ class Proxy:
                 await asyncio.wait([answers])  # two may not read at once
                 try:
                     if cut is not Cut.BEFORE:
-                        await self._lose(cut, await _whole(chunk, reader), writer, up_reader, up_writer)
+                        chunk = await _whole(chunk, reader)
+                        await self._lose(cut, chunk, writer, up_reader, up_writer)
                 finally:
                     self._losing -= 1
                 return
@@ -164,7 +165,13 @@ class Proxy:
 
 async def _whole(chunk: bytes, reader: asyncio.StreamReader) -> bytes:
     """With what is still on its way: a statement may come in pieces, and the server does not answer before the last."""
-    while not chunk.removesuffix(FLUSH).endswith(SYNC) and not chunk.startswith(QUERY) and (more := await reader.read(1 << 22)):
+
+    def is_whole() -> bool:
+        if chunk.startswith(QUERY):
+            return len(chunk) > int.from_bytes(chunk[1:5])
+        return chunk.removesuffix(FLUSH).endswith(SYNC)
+
+    while not is_whole() and (more := await reader.read(1 << 22)):
         chunk += more
     return chunk
 
