@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import structlog
 
-from projections.decoding import Undecodable
 from projections.folding import Projection
 from projections.reading import Batch, Connection
 from projections.writing import Move, Prepared, RowFault, Writer, fetch
@@ -139,7 +138,7 @@ class Engine:
             await self.project(projections, batch.part(batch.after, middle))
             await self.project(projections, batch.part(middle, batch.upto))
         else:
-            await self.project(projections, _parking(batch, fault))
+            await self.project(projections, batch.parking({event.position: str(fault) for event in batch.events}))
 
 
 def move_of(projections: Sequence[Projection], *, after: int, upto: int, seen: int) -> Move:
@@ -151,9 +150,3 @@ def move_of(projections: Sequence[Projection], *, after: int, upto: int, seen: i
 def _forget(projections: Sequence[Projection]) -> None:
     for projection in projections:
         projection.forget()
-
-
-def _parking(batch: Batch, fault: RowFault) -> Batch:
-    """The same single event, as one that cannot be projected."""
-    found = [Undecodable(position=e.position, stream_id=e.stream_id, topic=e.topic, error=str(fault)) for e in batch.events]
-    return Batch(after=batch.after, upto=batch.upto, count=batch.count, events=[], undecodable=found + batch.undecodable)

@@ -13,7 +13,7 @@ from projections.parking import Parked
 from projections.reading import Batch
 from projections.registry import Projector, Table
 from projections.rows import Journal, Row, Rows
-from projections.writing import Change, blaming_rows
+from projections.writing import Change, RowFault, blaming_rows
 
 STREAMS_BLOCKED_MAX = 10_000
 
@@ -103,9 +103,13 @@ class Projection:
                 projector(event, cast("Rows[Any]", journal))
         except Exception as error:  # noqa: BLE001 - whatever it is, the event is parked with it
             return f"{type(error).__name__}: {error}"
-        with blaming_rows():  # an operation that cannot be done spoils memory: smaller steps will find the event
-            for _, rows, journal in journals:
-                rows.apply(journal.operations)
+        try:
+            with blaming_rows():  # an operation that cannot be done spoils memory: smaller steps will find the event
+                for _, rows, journal in journals:
+                    rows.apply(journal.operations)
+        except RowFault as fault:
+            fault.position = event.position
+            raise
         return None
 
     @property

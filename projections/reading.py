@@ -5,8 +5,8 @@ Positions are gap-free and the log's order is its commit order, so "after n" mis
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, LiteralString
 from uuid import UUID
 
@@ -75,6 +75,15 @@ class Batch:
             events=[e for e in self.events if after < e.position <= upto],
             undecodable=[u for u in self.undecodable if after < u.position <= upto],
         )
+
+    def parking(self, errors: Mapping[int, str]) -> Batch:
+        """The events at these positions as ones that cannot be projected."""
+        failing = [
+            Undecodable(position=e.position, stream_id=e.stream_id, topic=e.topic, error=errors[e.position])
+            for e in self.events
+            if e.position in errors
+        ]
+        return replace(self, events=[e for e in self.events if e.position not in errors], undecodable=failing + self.undecodable)
 
 
 @dataclass(frozen=True, slots=True)

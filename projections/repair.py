@@ -22,7 +22,7 @@ from projections.progress import Progress, RebuildFailed
 from projections.reading import Connection, Reader
 from projections.registry import Model
 from projections.rows import NOTHING, Row, Rows
-from projections.writing import Change, Note
+from projections.writing import Change, Note, RowFault
 
 READ_EVENTS = 10_000
 TRIES = 10  # the leader may park something while the log is folded
@@ -94,6 +94,7 @@ class Repair:
         self._aside = aside
         self._progress = progress
         self._whole: set[str] = set()  # tables of which all rows are kept
+        self._failing: dict[int, str] = {}  # errors by position: of events that fail only when what they say is done
 
     async def run(self) -> None:
         """Errors: RebuildFailed, Cancelled, psycopg.Error; nothing is changed then."""
@@ -106,17 +107,17 @@ class Repair:
             projection = self._projection(state, left_out, own)
             try:
                 await self._follow(projection, careful=careful)
+                if wanting := {name for name, (_, rows) in projection.rows.items() if isinstance(rows, OwnRows) and rows.wants_whole}:
+                    self._whole |= wanting
+                    continue
+                self._progress.enter("swapping")
+                await self._aside.execute(jobs.PROGRESS, self._progress.facts())  # a short job may never have been reported on
+                if await self._write(projection, state, left_out, own):
+                    return
             except _EventFailed as failure:
                 log.warning("repair.event_failed", model=self._model.name, error=str(failure.__cause__))
                 careful = True
                 continue
-            if wanting := {name for name, (_, rows) in projection.rows.items() if isinstance(rows, OwnRows) and rows.wants_whole}:
-                self._whole |= wanting
-                continue
-            self._progress.enter("swapping")
-            await self._aside.execute(jobs.PROGRESS, self._progress.facts())  # a short job may never have been reported on
-            if await self._write(projection, state, left_out, own):
-                return
             log.info("repair.again", model=self._model.name, stream=str(self._stream_id), tries=number)
         raise RebuildFailed("the read model parks event after event; mend its projector first")
 
@@ -181,13 +182,18 @@ class Repair:
     async def _fold(self, projection: Projection, upto: int, *, careful: bool) -> None:
         """Errors: _EventFailed, unless `careful`."""
         while projection.folded < upto:
-            batch = await self._reader.read(self._model.topics, after=projection.folded, limit=READ_EVENTS, upto=upto)
+            read = await self._reader.read(self._model.topics, after=projection.folded, limit=READ_EVENTS, upto=upto)
+            batch = read.parking(self._failing)
             try:
                 projection.fold_in_place(batch, careful=careful)
                 projection.wanting()  # nothing: it is complete
+            except RowFault as fault:
+                if fault.position is not None:
+                    self._failing[fault.position] = str(fault)
+                elif careful:
+                    raise RebuildFailed(f"an event from {batch.after + 1} to {batch.upto} cannot be projected: {fault}") from fault
+                raise _EventFailed from fault
             except Exception as error:
-                if careful:  # it failed only when it was done, and which event it was is not told
-                    raise RebuildFailed(f"an event from {batch.after + 1} to {batch.upto} cannot be projected: {error}") from error
                 raise _EventFailed from error
             if projection.changed_count > ROWS_IN_MEMORY:
                 raise RebuildFailed("too many rows depend on each other: rebuild the whole read model")

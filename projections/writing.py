@@ -40,6 +40,8 @@ Note = tuple[LiteralString, dict[str, Any]]  # a statement and its parameters
 class RowFault(Exception):
     """A row cannot be written as it is: some event of the batch made it so."""
 
+    position: int | None = None  # of the event, where that is known
+
 
 @dataclass(frozen=True, slots=True)
 class Change:

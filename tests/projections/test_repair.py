@@ -95,6 +95,32 @@ async def test_what_fails_again_is_parked_again(database: Database, notes: Notes
     assert rows(database.app_url, notes.notes) == live
 
 
+async def test_what_fails_only_when_it_is_done_is_parked_too(database: Database, notes: Notes) -> None:
+    notes.temper.trips = frozenset({"oaf"})
+    head = append(database.app_url, wrote(ONE, "one"), starred(ONE), starred(ONE, "oaf"), starred(ONE), wrote(TWO, "two"))
+    await projected(database.app_url, notes.models, head)
+    whole = rows(database.app_url, notes.notes)
+    await spoil(database.app_url, "UPDATE read_models.notes SET text = 'spoilt', stars = 9")
+    assert (await repaired(database.app_url, notes, ONE))["status"] == "completed"
+    assert [(row[1], row[2]) for row in rows(database.app_url, notes.notes)["notes"]] == [("one", 1), ("spoilt", 9)]
+    async with await connect(database.app_url) as connection:
+        assert [(event["position"], event["waiting"]) for event in await admin.parked(connection)] == [(3, 1)]
+    assert (await repaired(database.app_url, notes, TWO))["status"] == "completed"
+    assert rows(database.app_url, notes.notes) == whole
+
+
+async def test_a_repair_fails_where_it_is_not_told_which_event_does(database: Database, notes: Notes) -> None:
+    notes.temper.trips_late = frozenset({"oaf"})
+    await projected(database.app_url, notes.models, append(database.app_url, wrote(ONE, "one"), starred(ONE, "oaf")))
+    live = rows(database.app_url, notes.notes)
+    job = await repaired(database.app_url, notes, ONE)
+    assert (job["status"], job["error"]) == (
+        "failed",
+        "RebuildFailed: an event from 1 to 2 cannot be projected: ValueError: fell into a word",
+    )
+    assert rows(database.app_url, notes.notes) == live
+
+
 async def test_it_goes_on_while_others_write(database: Database, notes: Notes) -> None:
     ids = [uuid4() for _ in range(50)]
     head = append(database.app_url, *(wrote(note, "a b") for note in ids))
