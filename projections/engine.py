@@ -115,7 +115,7 @@ class Engine:
             for projection in projections:
                 projection.fold_in_place(batch, careful=False)
         except RowFault:
-            raise  # each was done by itself already
+            raise  # smaller steps will find the event
         except Exception as error:  # noqa: BLE001 - a projector may raise anything; the careful pass finds which event it was
             log.warning(
                 "projection.event_failed", models=[p.name for p in projections], after=batch.after, upto=batch.upto, error=str(error)

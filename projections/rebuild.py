@@ -54,7 +54,8 @@ async def work(url: str, models: Sequence[Model], keys: Keys, job_id: UUID) -> b
         for connection in (reading, writing):
             priority.lower(connection, priority.own())
         reader = Reader(reading, Decoder(model.topics), keys)
-        await Rebuild(job, model, reader, Engine(Writer(writing), fetching), Engine(Writer(swapping), fetching), fetching, url).run()
+        # Nobody else sees what is written before the swap, so where it is written it is read too.
+        await Rebuild(job, model, reader, Engine(Writer(writing), fetching), Engine(Writer(swapping), swapping), fetching, url).run()
         return True
 
 

@@ -107,8 +107,7 @@ class Repair:
             projection = self._projection(state, left_out, own)
             try:
                 await self._follow(projection, careful=careful)
-                if wanting := {name for name, (_, rows) in projection.rows.items() if isinstance(rows, OwnRows) and rows.wants_whole}:
-                    self._whole |= wanting
+                if self._has_widened(projection):
                     continue
                 self._progress.enter("swapping")
                 await self._aside.execute(jobs.PROGRESS, self._progress.facts())  # a short job may never have been reported on
@@ -116,10 +115,27 @@ class Repair:
                     return
             except _EventFailed as failure:
                 log.warning("repair.event_failed", model=self._model.name, error=str(failure.__cause__))
+                # It may have failed for want of what was passed over, or before the leader parked what fails.
+                if self._has_widened(projection):
+                    self._failing = {}
+                elif careful and await self._others_parked(state.generation) == left_out:
+                    self._note(failure)
                 careful = True
                 continue
             log.info("repair.again", model=self._model.name, stream=str(self._stream_id), tries=number)
         raise RebuildFailed("the read model parks event after event; mend its projector first")
+
+    def _has_widened(self, projection: Projection) -> bool:
+        wanting = {name for name, (_, rows) in projection.rows.items() if isinstance(rows, OwnRows) and rows.wants_whole}
+        self._whole |= wanting
+        return bool(wanting)
+
+    def _note(self, failure: _EventFailed) -> None:
+        """The next try parks the event.  Errors: RebuildFailed, if it is not told which one."""
+        fault = failure.__cause__
+        if not isinstance(fault, RowFault) or fault.position is None:
+            raise RebuildFailed(f"an event cannot be projected: {fault}") from fault
+        self._failing[fault.position] = str(fault)
 
     async def _own_keys(self) -> dict[str, frozenset[Any]]:
         """By table: the keys of all rows that the stream's events touch; of one that fails now, those that it would have touched too,
@@ -139,7 +155,6 @@ class Repair:
         return {name: frozenset(rows.touched) for name, rows in found.items()}
 
     def _has_settled(self, rows: OwnRows, position: int) -> bool:
-        """Whether there was anything; what fails is known to be touched by then."""
         try:
             return rows.settle()
         except Exception as error:  # noqa: BLE001 - as above
@@ -180,19 +195,13 @@ class Repair:
                 return
 
     async def _fold(self, projection: Projection, upto: int, *, careful: bool) -> None:
-        """Errors: _EventFailed, unless `careful`."""
+        """Errors: _EventFailed; if `careful`, only for what fails when it is done."""
         while projection.folded < upto:
             read = await self._reader.read(self._model.topics, after=projection.folded, limit=READ_EVENTS, upto=upto)
             batch = read.parking(self._failing)
             try:
                 projection.fold_in_place(batch, careful=careful)
                 projection.wanting()  # nothing: it is complete
-            except RowFault as fault:
-                if fault.position is not None:
-                    self._failing[fault.position] = str(fault)
-                elif careful:
-                    raise RebuildFailed(f"an event from {batch.after + 1} to {batch.upto} cannot be projected: {fault}") from fault
-                raise _EventFailed from fault
             except Exception as error:
                 raise _EventFailed from error
             if projection.changed_count > ROWS_IN_MEMORY:

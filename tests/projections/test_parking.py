@@ -9,7 +9,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from projections import admin, folding, loading
+from projections.checkpoints import Target
 from projections.connections import connect
+from projections.rebuild import Rebuild
 from projections.writing import Prepared
 from tests.conftest import Database
 from tests.projections.desk import bench, checkpoint, projected, reached, rebuilt, rows, running
@@ -138,6 +140,26 @@ async def test_what_fails_only_when_it_is_done_is_parked_alone_live_and_in_a_reb
         assert (await rebuilt(database.app_url, notes.models, "notes"))["status"] == "completed"
     assert rows(database.app_url, notes.notes) == live
     assert [(e["position"], e["waiting"]) for e in await parked(database.app_url)] == [(4, 1)]
+
+
+async def test_what_fails_while_a_rebuild_is_swapped_in_takes_nothing_along(
+    database: Database, notes: Notes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The batch is projected in halves then, each of them before anybody else can see the one before."""
+    notes.temper.trips = frozenset({"oaf"})
+    await projected(database.app_url, notes.models, append(database.app_url, wrote(ONE, "one"), wrote(TWO, "two")))
+    late = [starred(ONE), starred(TWO, "oaf"), starred(ONE), wrote(THREE, "three"), starred(THREE)]
+    try_swap = Rebuild._try_swap
+
+    async def at_last(rebuild: Rebuild, target: Target) -> bool:
+        append(database.app_url, *late)
+        late.clear()
+        return await try_swap(rebuild, target)
+
+    monkeypatch.setattr(Rebuild, "_try_swap", at_last)
+    assert (await rebuilt(database.app_url, notes.models, "notes"))["status"] == "completed"
+    assert texts(database.app_url, notes) == {str(ONE): ("one", 2), str(TWO): ("two", 0), str(THREE): ("three", 1)}
+    assert [event["position"] for event in await parked(database.app_url)] == [4]
 
 
 async def test_an_event_fails_while_the_batch_before_is_being_written(
