@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 WAITING_EVENTS_MAX = 2_000  # for one slow reader; then it is told to begin anew
-AT_ONCE = 25  # are woken; then whatever else waits has its turn
+AT_ONCE = 8  # are woken; then whatever else waits has its turn, which takes a request several of
 
 
 @dataclass(frozen=True, slots=True)
