@@ -59,20 +59,21 @@ class Counted:
 
     def __init__(self, parts: Sequence[Part]) -> None:
         self._people = len(parts)
-        # Summed up: by person, so that each can be counted where the processor has it at hand.
+        # Magnitudes and how many of each are summed up: by person, so that each can be counted where the processor has it at hand.
         tallies = np.frombuffer(b"".join([part.summed for part in parts]), ">u2").astype(np.uint16)
         self._ends = np.cumsum([len(part.summed) // 2 for part in parts], dtype=np.int64)
-        self._magnitudes, self._weights = tallies >> COUNT_BITS, (tallies & (MOST - 1)) + 1
-        # Known, or known to be lost.
-        known = [*(part.single for part in parts), *(part.lost for part in parts)]
-        sizes = [len(of_one.magnitudes) for of_one in known]
-        self._known = np.concatenate([NONE_KNOWN.magnitudes, *(of_one.magnitudes for of_one in known)]).astype(np.int64)
-        self._knowing = np.repeat(np.tile(np.arange(self._people), 2), np.array(sizes, np.int64))
-        self._signs = np.repeat([1, -1], [sum(sizes[: self._people]), sum(sizes[self._people :])])
+        self._summed, self._weights = tallies >> COUNT_BITS, (tallies & (MOST - 1)) + 1
+        # What is known one by one: those that are lost come first, before their like.
+        known = [*(part.lost for part in parts), *(part.single for part in parts)]
+        sizes = np.array([len(of_one.magnitudes) for of_one in known], np.int64)
+        self.numbers = np.concatenate([NONE_KNOWN.numbers, *(of_one.numbers for of_one in known)])
+        self.magnitudes = np.concatenate([NONE_KNOWN.magnitudes, *(of_one.magnitudes for of_one in known)]).astype(np.int64)
+        self.whose = np.repeat(np.tile(np.arange(self._people), 2), sizes)
+        self.signs = np.repeat(np.repeat([-1, 1], self._people), sizes)
 
     def ranks(self) -> tuple[Ranks, Ranks]:
         """Of each, and of all together."""
-        bounds = [bound for found in (self._magnitudes, self._known) if len(found) for bound in (int(found.min()), int(found.max()))] or [0]
+        bounds = [bound for found in (self._summed, self.magnitudes) if len(found) for bound in (int(found.min()), int(found.max()))] or [0]
         low, width = min(bounds), max(bounds) - min(bounds) + 1
         together = np.zeros((1, width), np.int64)
         of_each = []
@@ -89,16 +90,16 @@ class Counted:
         ends = self._ends[first : first + some].tolist()
         for place, (begin, end) in enumerate(pairwise([int(self._ends[first - 1]) if first else 0, *ends])):
             # Weights are added up as floats, which are exact: there are fewer than 2 ** 53.
-            counts[place] = np.bincount(self._magnitudes[begin:end] - np.uint16(low), self._weights[begin:end], width)
-        chosen = (first <= self._knowing) & (self._knowing < first + some)
-        np.add.at(counts, (self._knowing[chosen] - first, self._known[chosen] - low), self._signs[chosen])
+            counts[place] = np.bincount(self._summed[begin:end] - np.uint16(low), self._weights[begin:end], width)
+        chosen = (first <= self.whose) & (self.whose < first + some)
+        np.add.at(counts, (self.whose[chosen] - first, self.magnitudes[chosen] - low), self.signs[chosen])
         return counts
 
     def who_has(self, magnitude: int) -> list[int]:
         """The places of those who have any of it."""
-        summed, known = np.flatnonzero(self._magnitudes == magnitude), np.flatnonzero(self._known == magnitude)
-        whose = np.append(np.searchsorted(self._ends, summed, "right"), self._knowing[known])
-        weights = np.append(self._weights[summed], self._signs[known])
+        summed, known = np.flatnonzero(self._summed == magnitude), np.flatnonzero(self.magnitudes == magnitude)
+        whose = np.append(np.searchsorted(self._ends, summed, "right"), self.whose[known])
+        weights = np.append(self._weights[summed], self.signs[known])
         return np.flatnonzero(np.bincount(whose, weights)).tolist()
 
 
@@ -107,7 +108,7 @@ class Percentiles:
 
     def __init__(self, parts: Sequence[Part]) -> None:
         self._parts = parts
-        counted = Counted(parts)
+        self._counted = counted = Counted(parts)
         of_each, of_all = counted.ranks()
         self._counts = [*of_each.counts.tolist(), *of_all.counts.tolist()]
         self._magnitudes, self._nths = np.append(of_each.magnitudes, of_all.magnitudes), np.append(of_each.nths, of_all.nths)
@@ -139,11 +140,10 @@ class Percentiles:
 
     def _picked(self, found: Numbers) -> Numbers:
         """Of what lies there, as many as there are and none that is lost, those whose turn it is."""
-        single = self._known_among([part.single for part in self._parts])
-        lost = self._known_among([part.lost for part in self._parts])
+        known, signs = self._known_among()
         # What is lost comes before its like: it is made good at once, and only what is more than that counts.
-        candidates = np.concatenate([lost, found, single])
-        weights = np.repeat([-1, 1], [len(lost), len(found) + len(single)])
+        candidates = np.concatenate([known, found])
+        weights = np.append(signs, np.ones(len(found), np.int64))
         order = np.lexsort((candidates[:, 1], candidates[:, 0]))
         counts = np.append(0, np.cumsum(weights[order]))
         before = counts[np.searchsorted(candidates[order, 0], self._numbers)]
@@ -151,14 +151,14 @@ class Percentiles:
         picked: Numbers = candidates[order[turns - 1], 1]
         return picked
 
-    def _known_among(self, known: Sequence[Known]) -> Numbers:
-        """Those that are asked for, as they would have been looked up: of each part, and of all."""
-        magnitudes = np.concatenate([NONE_KNOWN.magnitudes, *(of_one.magnitudes for of_one in known)]).astype(np.int64)
-        values = np.concatenate([NONE_KNOWN.numbers, *(of_one.numbers for of_one in known)])
-        numbers = np.repeat(np.arange(len(known)) * RANGES, [len(of_one.magnitudes) for of_one in known]) + magnitudes
+    def _known_among(self) -> tuple[Numbers, Numbers]:
+        """Those that are asked for, as they would have been looked up: of each part, and of all; and their signs."""
+        known = self._counted
+        numbers = known.whose * RANGES + known.magnitudes
         for_each, for_all = _among(numbers, self._for_each), _among(numbers, self._for_all)
-        of_all = len(known) * RANGES + magnitudes[for_all]
-        return np.stack([np.append(numbers[for_each], of_all), np.append(values[for_each], values[for_all])], axis=1)
+        of_all = len(self._parts) * RANGES + known.magnitudes[for_all]
+        found = np.stack([np.append(numbers[for_each], of_all), np.append(known.numbers[for_each], known.numbers[for_all])], axis=1)
+        return found, np.append(known.signs[for_each], known.signs[for_all])
 
 
 def _among(numbers: Numbers, ordered: Numbers) -> NDArray[np.bool_]:
